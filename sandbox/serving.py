@@ -1,4 +1,4 @@
-"""Serve an ASGI application on a free loopback port, in a thread of this process, for as long as a `with` block lasts."""
+"""Serve an ASGI application on a free loopback port, from a thread of this process, while a `with` block lasts."""
 
 from __future__ import annotations
 

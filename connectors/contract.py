@@ -1,0 +1,86 @@
+"""What a source and a target promise. Everything above this package speaks to these two protocols alone.
+
+**Completeness.** `Source.read` proves that it read everything or says in `Completeness.findings` why it cannot. It
+never turns an error into an empty list: a page that failed after its retries raises, or becomes a finding where the
+rest is still worth having (a group that vanished between its listing and its members, a broken row).
+
+**Retries** live in the connector: whoever calls sees an answer or an error whose class says what to do with it
+(`directory.errors`). The first 401 that a fresh token does not cure raises `CredentialsRefused`, and nothing more is
+sent.
+
+**Writes.** `Target.apply` returns when the target acknowledged the change or when reading back proved it. A change
+whose answer was lost is read back before it is sent again, so nothing happens twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from directory.call import Call
+from directory.snapshot import SourceSnapshot, TargetSnapshot
+
+__all__ = ["CheckFinding", "Progress", "ReadScope", "Source", "Target"]
+
+Progress = Callable[[str, int], None]
+"""Told what is being read and how many rows have come so far, such as `("people", 400)`."""
+
+
+@dataclass(frozen=True)
+class CheckFinding:
+    """One line of `usersync check`."""
+
+    level: Literal["ok", "note", "problem"]
+    what: str
+    next_step: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadScope:
+    """Which groups' members a target must read. Groups that carry a global permission are always read as well."""
+
+    groups: frozenset[str] | None = None
+    """Group names, compared without case; None for all."""
+
+
+class Source(Protocol):
+    """A directory of people, groups and memberships."""
+
+    async def read(self, progress: Progress | None = None) -> SourceSnapshot:
+        """Read everything. Raises `SourceUnavailable`, `SourceUnreadable` or `CredentialsRefused`."""
+
+    async def check(self) -> list[CheckFinding]:
+        """Say what works and what does not, without raising for what a person can mend."""
+
+    async def close(self) -> None:
+        """Give connections back."""
+
+
+class Target(Protocol):
+    """A product whose accounts, groups and memberships are kept equal to a source."""
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far, retries included."""
+
+    async def read(self, scope: ReadScope, progress: Progress | None = None) -> TargetSnapshot:
+        """Read accounts, groups, grants, licence, and the members of the groups in scope.
+
+        Raises `TargetUnavailable`, `TargetUnreadable` or `CredentialsRefused`: there is no incomplete target snapshot.
+        """
+
+    async def apply(self, call: Call) -> None:
+        """Carry out one change. Raises `OperationRefused`, `TargetUnavailable` or `CredentialsRefused`.
+
+        Idempotent where the target lets it be: a membership that is there already, or is gone already, is no error.
+        """
+
+    async def holds(self, call: Call) -> bool:
+        """Whether the effect of a call is there already; for calls whose answer was lost when we were killed."""
+
+    async def check(self) -> list[CheckFinding]:
+        """Say what works, what does not and why, without raising for what a person can mend."""
+
+    async def close(self) -> None:
+        """Give connections back."""

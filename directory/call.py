@@ -1,0 +1,99 @@
+"""What one can ask of a target, one request's worth at a time.
+
+The planner decides operations and packs them into calls; a target carries each out. Both speak these words and need
+not know each other. Usernames and group names are the target's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "AddGroupsToAccount",
+    "AddMembersToGroup",
+    "Call",
+    "CreateAccount",
+    "CreateGroup",
+    "DeleteAccount",
+    "GrantPermission",
+    "RemoveMembership",
+    "RenameAccount",
+    "RevokePermission",
+    "UpdateAccount",
+]
+
+
+@dataclass(frozen=True)
+class CreateAccount:
+    username: str
+    display_name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class UpdateAccount:
+    username: str
+    display_name: str
+    email: str
+    """All three are always sent: whether a missing field keeps or blanks the value is not documented."""
+
+
+@dataclass(frozen=True)
+class RenameAccount:
+    username: str
+    new_username: str
+
+
+@dataclass(frozen=True)
+class DeleteAccount:
+    username: str
+
+
+@dataclass(frozen=True)
+class CreateGroup:
+    group: str
+
+
+@dataclass(frozen=True)
+class AddMembersToGroup:
+    group: str
+    usernames: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AddGroupsToAccount:
+    username: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RemoveMembership:
+    username: str
+    group: str
+
+
+@dataclass(frozen=True)
+class GrantPermission:
+    username: str
+    permission: str
+
+
+@dataclass(frozen=True)
+class RevokePermission:
+    """Takes away every direct global grant of one account."""
+
+    username: str
+
+
+Call = (
+    CreateAccount
+    | UpdateAccount
+    | RenameAccount
+    | DeleteAccount
+    | CreateGroup
+    | AddMembersToGroup
+    | AddGroupsToAccount
+    | RemoveMembership
+    | GrantPermission
+    | RevokePermission
+)
