@@ -1,0 +1,60 @@
+"""The SQL expressions of a sync file, run by Polars over whole columns. No code runs from a sync file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import polars as pl
+
+from directory.errors import ConfigurationError
+
+__all__ = ["condition", "evaluate", "expression"]
+
+
+def expression(text: str, *, key: str) -> pl.Expr:
+    """Read one SQL expression. Raises `ConfigurationError` that names the key of the sync file it stands in."""
+    try:
+        return pl.sql_expr(text)
+    except pl.exceptions.PolarsError as error:
+        raise _unusable(text, key, str(error)) from None
+
+
+def condition(text: str, *, key: str) -> pl.Expr:
+    """Read one SQL condition; null counts as false."""
+    return expression(text, key=key).cast(pl.Boolean).fill_null(value=False)
+
+
+def evaluate(people: pl.DataFrame, named: Iterable[tuple[str, str, pl.Expr]]) -> pl.DataFrame:
+    """Compute columns over the people. `named` holds (column, key of the sync file, expression).
+
+    Raises `ConfigurationError` where an expression names a column that the source does not have, or fails on a value.
+    """
+    columns = []
+    for name, key, expr in named:
+        missing = [root for root in expr.meta.root_names() if root not in people.columns]
+        if missing:
+            near = difflib.get_close_matches(missing[0], people.columns, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(people.columns)}"
+            raise ConfigurationError(
+                f"the source has no column {missing[0]!r}",
+                subject=key,
+                not_done="nothing was planned and nothing was written",
+                next_step=hint,
+            )
+        try:
+            columns.append(people.select(expr.alias(name)).to_series())
+        except pl.exceptions.PolarsError as error:
+            raise _unusable(str(expr), key, str(error)) from None
+    return pl.DataFrame(
+        [column if len(column) == people.height else column.new_from_index(0, people.height) for column in columns]
+    )
+
+
+def _unusable(text: str, key: str, error: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the expression cannot be used ({error.splitlines()[0]}): {text}",
+        subject=key,
+        not_done="nothing was planned and nothing was written",
+        next_step="mend the expression; the functions are those of Polars SQL, see docs/sync-file.md",
+    )
