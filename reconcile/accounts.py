@@ -1,0 +1,88 @@
+"""Operations on the accounts of wanted people: adopt, rename, create, update."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from reconcile.correlate import Correlation
+from reconcile.select import Selection
+
+__all__ = ["account_operations", "json_object", "named_people"]
+
+
+def named_people(selection: Selection, correlation: Correlation, accounts: pl.DataFrame) -> pl.DataFrame:
+    """Wanted people that can be synced, with what their account is called now (`current`) and will be (`username`)."""
+    able = correlation.people.filter(
+        (pl.col("match") != "protected") & ((pl.col("match") == "linked") | pl.col("problem").is_null())
+    )
+    wished = selection.people.select(
+        "person", "external_id", pl.col("username").alias("wish"), "email", "display_name", "reason"
+    )
+    now = accounts.select(
+        "account",
+        "account_id",
+        pl.col("username").alias("current"),
+        pl.col("email").alias("current_email"),
+        pl.col("display_name").alias("current_display_name"),
+        "mutable_details",
+        "mutable_groups",
+        "permission",
+    )
+    joined = able.join(wished, on="person", maintain_order="left").join(
+        now, on="account", how="left", maintain_order="left"
+    )
+    # Bitbucket looks names up without case, so a difference in case alone is none.
+    renames = (
+        pl.col("problem").is_null()
+        & pl.col("mutable_details")
+        & (pl.col("wish").str.to_lowercase() != pl.col("current").str.to_lowercase())
+    ).fill_null(value=False)
+    username = pl.when(pl.col("account").is_null() | renames).then("wish").otherwise("current")
+    return joined.with_columns(renames.alias("renames"), username.alias("username"))
+
+
+def account_operations(named: pl.DataFrame) -> pl.DataFrame:
+    wish = {"username": "wish", "email": "email", "display_name": "display_name"}
+    display = pl.coalesce("display_name", "wish").alias("display_name")
+    created = named.filter(pl.col("account").is_null()).select(
+        pl.lit("create").alias("kind"),
+        "external_id",
+        pl.col("wish").alias("username"),
+        json_object(pl.col("wish").alias("username"), display, "email").alias("after"),
+        "reason",
+    )
+    adopted = named.filter(pl.col("match").str.starts_with("adopt_")).select(
+        pl.lit("adopt").alias("kind"),
+        "external_id",
+        "account_id",
+        pl.col("current").alias("username"),
+        pl.format("the account exists with the same {}", pl.col("match").str.strip_prefix("adopt_")).alias("reason"),
+    )
+    renamed = named.filter("renames").select(
+        pl.lit("rename").alias("kind"),
+        "external_id",
+        "account_id",
+        pl.col("current").alias("username"),
+        json_object(pl.col("current").alias("username")).alias("before"),
+        json_object(pl.col(wish["username"]).alias("username")).alias("after"),
+        pl.lit("the source calls them so now").alias("reason"),
+    )
+    email, name = pl.coalesce("email", "current_email"), pl.coalesce("display_name", "current_display_name")
+    differs = ~(email.eq_missing(pl.col("current_email")) & name.eq_missing(pl.col("current_display_name")))
+    updated = named.filter(pl.col("account").is_not_null() & pl.col("mutable_details") & differs).select(
+        pl.lit("update").alias("kind"),
+        "external_id",
+        "account_id",
+        "username",
+        json_object(pl.col("current_display_name").alias("display_name"), pl.col("current_email").alias("email")).alias(
+            "before"
+        ),
+        json_object(name.alias("display_name"), email.alias("email")).alias("after"),
+        pl.lit("the source's attributes changed").alias("reason"),
+    )
+    return pl.concat([adopted, renamed, created, updated], how="diagonal")
+
+
+def json_object(*columns: str | pl.Expr) -> pl.Expr:
+    """A JSON object of the columns, under their names."""
+    return pl.struct(*columns).struct.json_encode()

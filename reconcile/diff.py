@@ -1,0 +1,133 @@
+"""Wanted against present: the operations that make the target what the source says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from directory.normalize import folded
+from directory.snapshot import TargetSnapshot
+from reconcile.accounts import account_operations, named_people
+from reconcile.correlate import Correlation
+from reconcile.leavers import leaver_operations, leaving, restore_operations
+from reconcile.memberships import (
+    group_operations,
+    membership_operations,
+    missing_memberships,
+    present_memberships,
+    surplus_memberships,
+)
+from reconcile.ownership import managed_groups
+from reconcile.plan import KINDS, OPERATIONS, REMOVING
+from reconcile.policy import Policy
+from reconcile.select import Selection
+
+__all__ = ["Difference", "Present", "diff"]
+
+_KIND_ORDER = {kind: number for number, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True)
+class Present:
+    """What the ledger remembers that neither side can say."""
+
+    links: pl.DataFrame
+    """Columns `reconcile.correlate.LINKS`."""
+    memories: pl.DataFrame
+    """Access that was taken away before: `external_id`, `kind` (`group` or `permission`), `name`."""
+    managed_groups: frozenset[str] = frozenset()
+    """Names of target groups that this sync has assigned before."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    operations: pl.DataFrame
+    """Schema `reconcile.plan.OPERATIONS`."""
+    withheld: dict[str, int]
+    """Removals that an incomplete read does not justify, per kind; they are not among the operations."""
+    withheld_people: pl.DataFrame
+    """`external_id` of leavers whose removal is withheld."""
+    removed: pl.DataFrame
+    """Every membership that the operations take away: `account` UInt32, `group` String, `kind` String."""
+    added: pl.DataFrame
+    """Every membership that the operations give: `external_id`, `group` String."""
+    managed: pl.DataFrame
+    """Managed accounts: `external_id`, `account` UInt32, `leaving` Boolean."""
+    managed_groups: tuple[str, ...]
+    """Names of the groups that this sync assigns, or has assigned and the target still has."""
+
+
+def diff(
+    selection: Selection,
+    target: TargetSnapshot,
+    correlation: Correlation,
+    present: Present,
+    policy: Policy,
+    *,
+    complete: bool,
+) -> Difference:
+    """Decide every operation. `complete` says whether the source was read completely; if not, nothing is removed."""
+    accounts = target.accounts.with_row_index("account")
+    members = present_memberships(accounts, target)
+    named = named_people(selection, correlation, accounts)
+    managed = managed_groups(selection, target, present.managed_groups, policy.groups)
+    leavers = leaving(selection, correlation, accounts)
+
+    left, taken = leaver_operations(leavers, target, members, managed, policy.leavers.method)
+    wanted, missing = missing_memberships(selection, named, target, members, create_groups=policy.groups.create)
+    surplus = surplus_memberships(named, wanted, members, managed)
+    operations = pl.concat(
+        [
+            group_operations(missing),
+            account_operations(named),
+            left,
+            restore_operations(named, target, present.memories, managed),
+            membership_operations(missing, "add_membership"),
+            membership_operations(surplus, "remove_membership"),
+        ],
+        how="diagonal",
+    )
+    removed = pl.concat([taken, surplus.select("account", "group", pl.lit("remove_membership").alias("kind"))])
+    withheld: dict[str, int] = {}
+    withheld_people = pl.DataFrame(schema={"external_id": pl.String})
+    if not complete:
+        removing = operations.filter(pl.col("kind").is_in(REMOVING))
+        withheld = dict(removing["kind"].value_counts().iter_rows())
+        withheld_people = removing.filter(pl.col("kind") != "remove_membership").select("external_id")
+        operations = operations.filter(~pl.col("kind").is_in(REMOVING))
+        removed = removed.clear()
+    return Difference(
+        operations=_in_order(operations),
+        withheld=dict(sorted(withheld.items())),
+        withheld_people=withheld_people,
+        removed=removed,
+        added=missing.select("external_id", "group"),
+        managed=_managed(named, leavers),
+        managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
+    )
+
+
+def _managed(named: pl.DataFrame, leavers: pl.DataFrame) -> pl.DataFrame:
+    staying = named.filter(pl.col("account").is_not_null() & (pl.col("match") == "linked"))
+    columns = ["external_id", "account"]
+    return pl.concat(
+        [
+            staying.select(*columns, pl.lit(value=False).alias("leaving")),
+            leavers.select(*columns, pl.lit(value=True).alias("leaving")),
+        ]
+    )
+
+
+def _in_order(operations: pl.DataFrame) -> pl.DataFrame:
+    order = pl.col("kind").replace_strict(_KIND_ORDER, return_dtype=pl.UInt8, default=None)
+    keys = [order, folded("username"), folded("group"), pl.col("external_id")]
+    complete = operations.with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in OPERATIONS.items() if name not in operations.columns
+    )
+    return (
+        complete.sort(keys, nulls_last=False)
+        .drop("seq", strict=False)
+        .with_row_index("seq")
+        .select(pl.col(name).cast(dtype) for name, dtype in OPERATIONS.items())
+    )

@@ -1,0 +1,106 @@
+"""What is taken from leavers, and what returners get back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+from directory.normalize import folded
+from directory.snapshot import TargetSnapshot
+from reconcile.access import access_groups
+from reconcile.accounts import json_object
+from reconcile.correlate import Correlation
+from reconcile.plan import OPERATIONS
+from reconcile.select import Selection
+
+__all__ = ["leaver_operations", "leaving", "restore_operations"]
+
+
+def leaving(selection: Selection, correlation: Correlation, accounts: pl.DataFrame) -> pl.DataFrame:
+    reasons = selection.people.select("external_id", "reason")
+    return (
+        correlation.leavers.filter(~pl.col("protected"))
+        .join(reasons, on="external_id", how="left", maintain_order="left")
+        .join(
+            accounts.select("account", "account_id", "username", "permission", "mutable_groups", "deletable"),
+            on="account",
+            maintain_order="left",
+        )
+        .with_columns(pl.col("reason").fill_null("not in the source any more"))
+    )
+
+
+def leaver_operations(
+    leavers: pl.DataFrame,
+    target: TargetSnapshot,
+    members: pl.DataFrame,
+    managed: pl.DataFrame,
+    method: Literal["remove_access", "keep", "delete"],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Operations on leavers, and the memberships they take away.
+
+    Access is every group with a global permission and the direct grant; managed groups follow the source as always.
+    """
+    nothing = pl.DataFrame(schema={"account": pl.UInt32, "group": pl.String, "kind": pl.String})
+    if method == "keep":
+        return pl.DataFrame(schema=OPERATIONS).drop("seq"), nothing
+    theirs = members.join(leavers.select("account"), on="account", how="semi")
+    if method == "delete":
+        gone = leavers.filter("deletable")
+        operations = gone.select(pl.lit("delete").alias("kind"), "external_id", "account_id", "username", "reason")
+        taken = theirs.join(gone.select("account"), on="account", how="semi")
+        return operations, taken.select("account", "group", pl.lit("delete").alias("kind"))
+    losing = pl.concat([access_groups(target).select("key"), managed.filter("removable").select("key")]).unique()
+    taken = theirs.join(losing, on="key", how="semi").join(
+        leavers.filter("mutable_groups").select("account"), on="account", how="semi"
+    )
+    groups = taken.sort("key").group_by("account").agg(pl.col("group").alias("groups"))
+    operations = (
+        leavers.filter("mutable_groups")
+        .join(groups, on="account", how="left", maintain_order="left")
+        .filter(pl.col("groups").is_not_null() | pl.col("permission").is_not_null())
+        .with_columns(pl.col("groups").fill_null([]))
+        .select(
+            pl.lit("remove_access").alias("kind"),
+            "external_id",
+            "account_id",
+            "username",
+            json_object("groups", "permission").alias("before"),
+            "reason",
+        )
+    )
+    return operations, taken.select("account", "group", pl.lit("remove_access").alias("kind"))
+
+
+def restore_operations(
+    named: pl.DataFrame, target: TargetSnapshot, memories: pl.DataFrame, managed: pl.DataFrame
+) -> pl.DataFrame:
+    """Returners regain the local access that was taken away; managed groups come back by the source alone."""
+    returners = named.filter((pl.col("match") == "linked") & (pl.col("state") == "access_removed"))
+    remembered = memories.join(returners.select("external_id"), on="external_id", how="semi")
+    groups = (
+        remembered.filter(pl.col("kind") == "group")
+        .with_columns(folded("name").alias("key"))
+        .join(managed.select("key"), on="key", how="anti")
+        .join(target.groups.select(folded("name").alias("key")), on="key", how="semi")
+        .sort("key")
+        .group_by("external_id")
+        .agg(pl.col("name").alias("groups"))
+    )
+    permissions = remembered.filter(pl.col("kind") == "permission").select(
+        "external_id", pl.col("name").alias("restored")
+    )
+    return (
+        returners.join(groups, on="external_id", how="left", maintain_order="left")
+        .join(permissions.unique("external_id"), on="external_id", how="left", maintain_order="left")
+        .with_columns(pl.col("groups").fill_null([]))
+        .select(
+            pl.lit("restore_access").alias("kind"),
+            "external_id",
+            "account_id",
+            "username",
+            json_object("groups", pl.col("restored").alias("permission")).alias("after"),
+            pl.lit("back in the source").alias("reason"),
+        )
+    )

@@ -1,0 +1,137 @@
+"""The plan: what will be done, decided once, stored, and applied exactly as it was reviewed.
+
+Its id is the digest of its content. Two runs that decide the same make the same plan, so an approval that names the id
+covers what was seen and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["KINDS", "OPERATIONS", "REMOVING", "VERDICTS", "Finding", "Kind", "Plan", "PlanHeader"]
+
+Kind = Literal[
+    "create_group",
+    "adopt",
+    "remove_access",
+    "delete",
+    "rename",
+    "create",
+    "update",
+    "restore_access",
+    "add_membership",
+    "remove_membership",
+]
+
+KINDS: tuple[Kind, ...] = (
+    "create_group",
+    "adopt",
+    "remove_access",
+    "delete",
+    "rename",
+    "create",
+    "update",
+    "restore_access",
+    "add_membership",
+    "remove_membership",
+)
+"""Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
+first, and the seats they free may be needed by joiners. Movers gain before they lose: nobody is locked out between."""
+
+REMOVING: frozenset[str] = frozenset({"remove_access", "delete", "remove_membership"})
+"""Kinds that an incomplete read must not justify."""
+
+OPERATIONS: Mapping[str, pl.DataType] = {
+    "seq": pl.UInt32(),
+    "kind": pl.String(),
+    "external_id": pl.String(),
+    "account_id": pl.String(),
+    "username": pl.String(),
+    "group": pl.String(),
+    "before": pl.String(),
+    "after": pl.String(),
+    "reason": pl.String(),
+}
+"""Operations in the order in which they are carried out; `seq` counts from 0. `username` is the account's name when the
+operation runs, `account_id` is null for accounts that the plan creates, `before` and `after` are JSON objects."""
+
+VERDICTS: Mapping[str, pl.DataType] = {
+    "external_id": pl.String(),
+    "username": pl.String(),
+    "outcome": pl.String(),
+    "reason": pl.String(),
+    "groups": pl.List(pl.Struct({"group": pl.String(), "path": pl.String()})),
+}
+"""One row a person: what the plan makes of them when all of it is applied, and why. `groups` are those that the person
+should have, each with the path that gives it."""
+
+
+class Finding(BaseModel):
+    """One thing that the guard stopped at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    measured: int
+    allowed: int | None
+    message: str
+    samples: tuple[str, ...] = ()
+
+
+class PlanHeader(BaseModel):
+    """What a plan says about itself. Times and request counts are the run's: they would make equal plans differ."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    sync: str
+    source: str
+    target: str
+    complete: bool
+    """Whether the source was read completely; if not, nothing is removed."""
+    source_findings: tuple[str, ...] = ()
+    withheld: dict[str, int] = {}
+    """Removals that an incomplete read does not justify, per kind."""
+    counts: dict[str, int] = {}
+    """Operations per kind."""
+    outcomes: dict[str, int] = {}
+    """People per outcome."""
+    population: int = 0
+    """Managed accounts in the target when the plan was made."""
+    managed_groups: tuple[str, ...] = ()
+    seats_used: int | None = None
+    seats_after: int | None = None
+    seats_maximum: int | None = None
+    held: tuple[Finding, ...] = ()
+    """What the guard stopped at; empty when it is clear."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    header: PlanHeader
+    operations: pl.DataFrame
+    """Schema `OPERATIONS`, sorted by `seq`."""
+    verdicts: pl.DataFrame
+    """Schema `VERDICTS`, sorted by `external_id`. Not part of the digest: it explains the plan, and is not applied."""
+
+    @cached_property
+    def id(self) -> str:
+        """64 hexadecimal digits; the first 8 are enough for people."""
+        digest = hashlib.sha256(self.header.model_dump_json().encode())
+        digest.update(self.operations.select(OPERATIONS.keys()).write_ndjson().encode())
+        return digest.hexdigest()
+
+    @property
+    def empty(self) -> bool:
+        return self.operations.height == 0
+
+    @property
+    def held(self) -> bool:
+        return bool(self.header.held)
