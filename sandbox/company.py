@@ -90,13 +90,14 @@ class Happening(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that happened. `before` is the person as they were, so that a slow search index can still show it."""
+    """One thing that happened. `before` and `after` are the person then, so a slow index can still show the past."""
 
     at: datetime
     what: Happening
     person_id: str | None = None
     group_id: str | None = None
     before: Person | None = None
+    after: Person | None = None
     group_before: Group | None = None
 
 
@@ -108,7 +109,9 @@ class Latin(NamedTuple):
 
 
 def real_time() -> datetime:
-    return datetime.now(UTC)
+    """In whole milliseconds, as directories keep it."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 @dataclass
@@ -342,7 +345,8 @@ class Company:
         before: Person | None = None,
         group_before: Group | None = None,
     ) -> None:
-        self.changes.append(Change(self.clock(), what, person_id, group_id, before, group_before))
+        after = self.people.get(person_id) if person_id is not None else None
+        self.changes.append(Change(self.clock(), what, person_id, group_id, before, after, group_before))
 
 
 def new_address(logins: dict[str, int], first: Latin, last: Latin) -> tuple[str, str]:
