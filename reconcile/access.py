@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import polars as pl
 
-from directory.normalize import folded
-from directory.snapshot import TargetSnapshot
+from reconcile.numbered import NumberedTarget
 
 __all__ = ["ADMINISTRATIVE", "access_groups", "administrators", "seat_holders"]
 
 ADMINISTRATIVE = ("ADMIN", "SYS_ADMIN")
 
 
-def access_groups(target: TargetSnapshot) -> pl.DataFrame:
-    """Groups that give access: `name`, `key` (folded), `permission`."""
-    return target.groups.filter(pl.col("permission").is_not_null()).select(
-        "name", folded("name").alias("key"), "permission"
-    )
+def access_groups(target: NumberedTarget) -> pl.DataFrame:
+    """Groups that give access: `number`, `permission`."""
+    return target.groups.filter(pl.col("permission").is_not_null()).select("number", "permission")
 
 
-def administrators(accounts: pl.DataFrame, members: pl.DataFrame, target: TargetSnapshot) -> pl.DataFrame:
-    """Accounts with ADMIN or SYS_ADMIN, direct or through a group: `account`.
-
-    `accounts` has `account` and `permission`, `members` has `account` and `key` (folded group name).
-    """
+def administrators(target: NumberedTarget) -> pl.DataFrame:
+    """Accounts with ADMIN or SYS_ADMIN, direct or through a group: `account`."""
     groups = access_groups(target).filter(pl.col("permission").is_in(ADMINISTRATIVE))
-    direct = accounts.filter(pl.col("permission").is_in(ADMINISTRATIVE)).select("account")
-    return pl.concat([direct, members.join(groups, on="key", how="semi").select("account")]).unique()
+    direct = target.accounts.filter(pl.col("permission").is_in(ADMINISTRATIVE)).select("account")
+    return pl.concat([direct, target.members.join(groups, on="number", how="semi").select("account")]).unique()
 
 
-def seat_holders(accounts: pl.DataFrame, members: pl.DataFrame, target: TargetSnapshot) -> pl.DataFrame:
-    """Accounts that take a seat: active, and with any global permission. Columns as in `administrators`."""
+def seat_holders(target: NumberedTarget) -> pl.DataFrame:
+    """Accounts that take a seat: active, and with any global permission. Returns `account`."""
     entitled = pl.concat(
         [
-            accounts.filter(pl.col("permission").is_not_null()).select("account"),
-            members.join(access_groups(target), on="key", how="semi").select("account"),
+            target.accounts.filter(pl.col("permission").is_not_null()).select("account"),
+            target.members.join(access_groups(target), on="number", how="semi").select("account"),
         ]
     ).unique()
-    return accounts.filter("active").select("account").join(entitled, on="account", how="semi")
+    return target.accounts.filter("active").select("account").join(entitled, on="account", how="semi")

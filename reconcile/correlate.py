@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from directory.normalize import folded
-from directory.snapshot import TargetSnapshot
+from reconcile.numbered import NumberedTarget
 from reconcile.pattern import matches_any
 from reconcile.policy import People
 from reconcile.select import Selection
@@ -43,7 +43,7 @@ class Correlation:
     """Linked accounts whose person is gone or not wanted: `external_id`, `account` UInt32, `state`, `protected`."""
 
 
-def correlate(selection: Selection, target: TargetSnapshot, links: pl.DataFrame, policy: People) -> Correlation:
+def correlate(selection: Selection, target: NumberedTarget, links: pl.DataFrame, policy: People) -> Correlation:
     """Match people and accounts. `links` has at least the columns `LINKS`."""
     accounts = _accounts(target, policy)
     linked = _linked(links, accounts)
@@ -74,18 +74,15 @@ def correlate(selection: Selection, target: TargetSnapshot, links: pl.DataFrame,
     return Correlation(people=matched.select("person", "account", "match", "state", "problem"), leavers=leavers)
 
 
-def _accounts(target: TargetSnapshot, policy: People) -> pl.DataFrame:
+def _accounts(target: NumberedTarget, policy: People) -> pl.DataFrame:
     principal = pl.col("key") == target.principal.lower()
-    return (
-        target.accounts.with_row_index("account")
-        .select(
-            "account",
-            "account_id",
-            "username",
-            folded("username").alias("key"),
-            folded("email").alias("mail_key"),
-        )
-        .with_columns((principal | matches_any("username", policy.protect)).alias("protected"))
+    return target.accounts.select(
+        "account",
+        "account_id",
+        "username",
+        "key",
+        folded("email").alias("mail_key"),
+        (principal | matches_any("username", policy.protect)).alias("protected"),
     )
 
 

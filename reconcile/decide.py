@@ -9,11 +9,12 @@ from reconcile.correlate import correlate
 from reconcile.diff import Present, diff
 from reconcile.guard import judge
 from reconcile.measure import measure
+from reconcile.numbered import number_target
 from reconcile.plan import Finding, Plan, PlanHeader
 from reconcile.policy import Policy
 from reconcile.sanity import SourceStats, implausible, source_stats
 from reconcile.select import Selection, select
-from reconcile.verdicts import judge_people
+from reconcile.verdicts import grants_of, judge_people
 
 __all__ = ["Names", "decide", "plan_selection"]
 
@@ -50,15 +51,17 @@ def plan_selection(
 ) -> Plan:
     """As `decide`, for a selection that was made before (it tells which groups of the target must be read)."""
     complete = source.completeness.complete
-    correlation = correlate(selection, target, present.links, policy.people)
-    difference = diff(selection, target, correlation, present, policy, complete=complete)
-    measures = measure(difference, target)
+    numbered = number_target(target)
+    correlation = correlate(selection, numbered, present.links, policy.people)
+    difference = diff(selection, numbered, correlation, present, policy, complete=complete)
+    measures = measure(difference, numbered)
     held = (
         *(Finding(kind="source", measured=0, allowed=None, message=text) for text in selection.findings),
         *implausible(source_stats(source, selection), last_good, policy.guard.source),
         *judge(measures, policy.guard),
     )
-    verdicts = judge_people(selection, correlation, difference)
+    per_person, grants = grants_of(selection)
+    verdicts = judge_people(selection, correlation, difference, per_person)
     header = PlanHeader(
         sync=names.sync,
         source=names.source,
@@ -75,4 +78,4 @@ def plan_selection(
         seats_maximum=measures.seats_maximum,
         held=held,
     )
-    return Plan(header=header, operations=difference.operations, verdicts=verdicts)
+    return Plan(header=header, operations=difference.operations, verdicts=verdicts, grants=grants)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from directory.normalize import folded
-from directory.snapshot import TargetSnapshot
 from reconcile.accounts import account_operations, named_people
 from reconcile.correlate import Correlation
 from reconcile.leavers import leaver_operations, leaving, restore_operations
@@ -15,9 +14,10 @@ from reconcile.memberships import (
     group_operations,
     membership_operations,
     missing_memberships,
-    present_memberships,
     surplus_memberships,
+    wanted_memberships,
 )
+from reconcile.numbered import NumberedTarget
 from reconcile.ownership import managed_groups
 from reconcile.plan import KINDS, OPERATIONS, REMOVING
 from reconcile.policy import Policy
@@ -49,9 +49,9 @@ class Difference:
     withheld_people: pl.DataFrame
     """`external_id` of leavers whose removal is withheld."""
     removed: pl.DataFrame
-    """Every membership that the operations take away: `account` UInt32, `group` String, `kind` String."""
+    """Every membership that the operations take away: `account` UInt32, `number` UInt32, `kind` String."""
     added: pl.DataFrame
-    """Every membership that the operations give: `external_id`, `group` String."""
+    """Every membership that the operations give: `external_id`, `number` UInt32 (null in a group to be created)."""
     managed: pl.DataFrame
     """Managed accounts: `external_id`, `account` UInt32, `leaving` Boolean."""
     managed_groups: tuple[str, ...]
@@ -60,7 +60,7 @@ class Difference:
 
 def diff(
     selection: Selection,
-    target: TargetSnapshot,
+    target: NumberedTarget,
     correlation: Correlation,
     present: Present,
     policy: Policy,
@@ -68,15 +68,14 @@ def diff(
     complete: bool,
 ) -> Difference:
     """Decide every operation. `complete` says whether the source was read completely; if not, nothing is removed."""
-    accounts = target.accounts.with_row_index("account")
-    members = present_memberships(accounts, target)
-    named = named_people(selection, correlation, accounts)
+    named = named_people(selection, correlation, target.accounts)
     managed = managed_groups(selection, target, present.managed_groups, policy.groups)
-    leavers = leaving(selection, correlation, accounts)
+    leavers = leaving(selection, correlation, target.accounts)
 
-    left, taken = leaver_operations(leavers, target, members, managed, policy.leavers.method)
-    wanted, missing = missing_memberships(selection, named, target, members, create_groups=policy.groups.create)
-    surplus = surplus_memberships(named, wanted, members, managed)
+    left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
+    wanted = wanted_memberships(selection, named, target)
+    missing = missing_memberships(wanted, selection, named, target, create_groups=policy.groups.create)
+    surplus = surplus_memberships(wanted, named, managed, target)
     operations = pl.concat(
         [
             group_operations(missing),
@@ -88,7 +87,7 @@ def diff(
         ],
         how="diagonal",
     )
-    removed = pl.concat([taken, surplus.select("account", "group", pl.lit("remove_membership").alias("kind"))])
+    removed = pl.concat([taken, surplus.select("account", "number", pl.lit("remove_membership").alias("kind"))])
     withheld: dict[str, int] = {}
     withheld_people = pl.DataFrame(schema={"external_id": pl.String})
     if not complete:
@@ -102,7 +101,7 @@ def diff(
         withheld=dict(sorted(withheld.items())),
         withheld_people=withheld_people,
         removed=removed,
-        added=missing.select("external_id", "group"),
+        added=missing.select("external_id", "number"),
         managed=_managed(named, leavers),
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
     )

@@ -7,14 +7,17 @@ from typing import Literal
 import polars as pl
 
 from directory.normalize import folded
-from directory.snapshot import TargetSnapshot
 from reconcile.access import access_groups
 from reconcile.accounts import json_object
 from reconcile.correlate import Correlation
+from reconcile.numbered import NumberedTarget
 from reconcile.plan import OPERATIONS
 from reconcile.select import Selection
 
-__all__ = ["leaver_operations", "leaving", "restore_operations"]
+__all__ = ["NOTHING_TO_RESTORE", "leaver_operations", "leaving", "restore_operations"]
+
+NOTHING_TO_RESTORE = '{"groups":[],"permission":null}'
+"""The `after` of a `restore_access` that only wakes the link: the source gives everything back."""
 
 
 def leaving(selection: Selection, correlation: Correlation, accounts: pl.DataFrame) -> pl.DataFrame:
@@ -33,8 +36,7 @@ def leaving(selection: Selection, correlation: Correlation, accounts: pl.DataFra
 
 def leaver_operations(
     leavers: pl.DataFrame,
-    target: TargetSnapshot,
-    members: pl.DataFrame,
+    target: NumberedTarget,
     managed: pl.DataFrame,
     method: Literal["remove_access", "keep", "delete"],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -42,20 +44,23 @@ def leaver_operations(
 
     Access is every group with a global permission and the direct grant; managed groups follow the source as always.
     """
-    nothing = pl.DataFrame(schema={"account": pl.UInt32, "group": pl.String, "kind": pl.String})
+    nothing = pl.DataFrame(schema={"account": pl.UInt32, "number": pl.UInt32, "kind": pl.String})
     if method == "keep":
         return pl.DataFrame(schema=OPERATIONS).drop("seq"), nothing
-    theirs = members.join(leavers.select("account"), on="account", how="semi")
+    theirs = target.members.join(leavers.select("account"), on="account", how="semi")
     if method == "delete":
         gone = leavers.filter("deletable")
         operations = gone.select(pl.lit("delete").alias("kind"), "external_id", "account_id", "username", "reason")
         taken = theirs.join(gone.select("account"), on="account", how="semi")
-        return operations, taken.select("account", "group", pl.lit("delete").alias("kind"))
-    losing = pl.concat([access_groups(target).select("key"), managed.filter("removable").select("key")]).unique()
-    taken = theirs.join(losing, on="key", how="semi").join(
+        return operations, taken.select("account", "number", pl.lit("delete").alias("kind"))
+    losing = pl.concat(
+        [access_groups(target).select("number"), managed.filter("removable").select("number").drop_nulls()]
+    ).unique()
+    taken = theirs.join(losing, on="number", how="semi").join(
         leavers.filter("mutable_groups").select("account"), on="account", how="semi"
     )
-    groups = taken.sort("key").group_by("account").agg(pl.col("group").alias("groups"))
+    names = target.groups.select("number", "key", pl.col("name").alias("groups"))
+    groups = taken.join(names, on="number").sort("key").group_by("account").agg("groups")
     operations = (
         leavers.filter("mutable_groups")
         .join(groups, on="account", how="left", maintain_order="left")
@@ -70,11 +75,11 @@ def leaver_operations(
             "reason",
         )
     )
-    return operations, taken.select("account", "group", pl.lit("remove_access").alias("kind"))
+    return operations, taken.select("account", "number", pl.lit("remove_access").alias("kind"))
 
 
 def restore_operations(
-    named: pl.DataFrame, target: TargetSnapshot, memories: pl.DataFrame, managed: pl.DataFrame
+    named: pl.DataFrame, target: NumberedTarget, memories: pl.DataFrame, managed: pl.DataFrame
 ) -> pl.DataFrame:
     """Returners regain the local access that was taken away; managed groups come back by the source alone."""
     returners = named.filter((pl.col("match") == "linked") & (pl.col("state") == "access_removed"))
@@ -83,7 +88,7 @@ def restore_operations(
         remembered.filter(pl.col("kind") == "group")
         .with_columns(folded("name").alias("key"))
         .join(managed.select("key"), on="key", how="anti")
-        .join(target.groups.select(folded("name").alias("key")), on="key", how="semi")
+        .join(target.groups.select("key"), on="key", how="semi")
         .sort("key")
         .group_by("external_id")
         .agg(pl.col("name").alias("groups"))

@@ -4,61 +4,55 @@ from __future__ import annotations
 
 import polars as pl
 
-from directory.normalize import folded
-from directory.snapshot import TargetSnapshot
+from reconcile.numbered import NumberedTarget, pair
 from reconcile.select import Selection
 
 __all__ = [
     "group_operations",
     "membership_operations",
     "missing_memberships",
-    "present_memberships",
     "surplus_memberships",
+    "wanted_memberships",
 ]
 
 
-def present_memberships(accounts: pl.DataFrame, target: TargetSnapshot) -> pl.DataFrame:
-    """Present memberships as `account` UInt32, `group` String, `key` String (folded group name)."""
+def wanted_memberships(selection: Selection, named: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
+    """Memberships of the people in `named`: `person`, `group`, `reach`; `account`, `number`, `pair` if they exist."""
+    numbers = selection.groups.join(target.groups.select("key", "number"), on="key", how="left", maintain_order="left")[
+        "number"
+    ]
+    owners = selection.people.select("person").join(
+        named.select("person", "account", pl.lit(value=True).alias("able")),
+        on="person",
+        how="left",
+        maintain_order="left",
+    )
+    people = selection.memberships["person"]
     return (
-        target.memberships.lazy()
-        .join(accounts.lazy().select("account_id", "account"), on="account_id")
-        .select("account", "group", folded("group").alias("key"))
-        .collect()
+        selection.memberships.with_columns(
+            owners["account"].gather(people).alias("account"),
+            owners["able"].gather(people).alias("able"),
+            numbers.gather(selection.memberships["group"]).alias("number"),
+        )
+        .filter("able")
+        .drop("able")
+        .with_columns(pair("account", "number"))
     )
 
 
 def missing_memberships(
-    selection: Selection,
-    named: pl.DataFrame,
-    target: TargetSnapshot,
-    members: pl.DataFrame,
-    *,
-    create_groups: bool,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Wanted memberships as (`account`, `key`), and those that are not there yet with what their operation needs.
+    wanted: pl.DataFrame, selection: Selection, named: pl.DataFrame, target: NumberedTarget, *, create_groups: bool
+) -> pl.DataFrame:
+    """Wanted memberships that are not there, with what their operations need.
 
     A group is called what the target calls it; only one that is missing there takes the source's spelling.
     """
-    known = target.groups.select(folded("name").alias("key"), pl.col("name").alias("present"))
-    groups = selection.groups.join(known, on="key", how="left").select(
-        "group", "key", pl.coalesce("present", "name").alias("name"), pl.col("present").is_null().alias("to_create")
-    )
-    if not create_groups:
-        groups = groups.filter(~pl.col("to_create"))
-    # Numbers, not names, so that ten million rows are compared in a second.
-    numbered = members.lazy().join(groups.lazy().select("key", pl.col("group").alias("number")), on="key")
-    there_now = numbered.select("account", pl.col("number").alias("group"))
-    wanted = (
-        selection.memberships.lazy()
-        .join(named.lazy().select("person", "account"), on="person")
-        .select("person", "account", "group", "reach")
-    )
-    there = wanted.filter(pl.col("account").is_not_null())
-    absent = pl.concat(
-        [there.join(there_now, on=["account", "group"], how="anti"), wanted.filter(pl.col("account").is_null())]
-    ).collect()
+    present = target.members.select(pair("account", "number"))
+    known = wanted.filter(pl.col("pair").is_not_null()).join(present, on="pair", how="anti")
+    absent = pl.concat([known, wanted.filter(pl.col("pair").is_null())])
+    groups = selection.groups.join(target.groups.select("key", pl.col("name").alias("present")), on="key", how="left")
     missing = (
-        absent.join(groups.select("group", pl.col("name"), "to_create"), on="group")
+        absent.join(groups.select("group", pl.coalesce("present", "name").alias("name")), on="group")
         .join(selection.paths, on="reach", how="left")
         .join(named.select("person", "external_id", "account_id", "username", "mutable_groups"), on="person")
         .filter(pl.col("mutable_groups").fill_null(value=True))
@@ -66,41 +60,49 @@ def missing_memberships(
             "external_id",
             "account_id",
             "username",
+            "number",
             pl.col("name").alias("group"),
-            "to_create",
             pl.coalesce("path", pl.lit("groups.always")).alias("reason"),
         )
     )
-    keyed = there.join(groups.lazy().select("group", "key"), on="group").select("account", "key")
-    return keyed.collect(), missing
+    return missing if create_groups else missing.filter(pl.col("number").is_not_null())
 
 
 def surplus_memberships(
-    named: pl.DataFrame, wanted: pl.DataFrame, members: pl.DataFrame, managed: pl.DataFrame
+    wanted: pl.DataFrame, named: pl.DataFrame, managed: pl.DataFrame, target: NumberedTarget
 ) -> pl.DataFrame:
-    stays = named.filter(pl.col("account").is_not_null() & pl.col("mutable_groups"))
-    removable = managed.filter("removable").select("key")
+    """Memberships of managed accounts in groups that may be removed from, which the source does not give."""
+    staying = named.filter(pl.col("account").is_not_null() & pl.col("mutable_groups"))
+    stays = _flags(target.accounts.height, staying["account"])
+    ours = _flags(target.groups.height, managed.filter("removable")["number"].drop_nulls())
+    members = target.members
+    candidates = members.filter(stays.gather(members["account"]) & ours.gather(members["number"]))
     return (
-        members.lazy()
-        .join(removable.lazy(), on="key", how="semi")
-        .join(stays.lazy().select("account", "external_id", "account_id", "username"), on="account")
-        .join(wanted.lazy(), on=["account", "key"], how="anti")
+        candidates.with_columns(pair("account", "number"))
+        .join(wanted.select("pair"), on="pair", how="anti")
+        .join(target.groups.select("number", pl.col("name").alias("group")), on="number")
+        .join(staying.select("account", "external_id", "account_id", "username"), on="account")
         .select(
             "account",
+            "number",
             "external_id",
             "account_id",
             "username",
             "group",
             pl.lit("not a member in the source").alias("reason"),
         )
-        .collect()
     )
+
+
+def _flags(size: int, positions: pl.Series) -> pl.Series:
+    """True at the positions, false elsewhere."""
+    return pl.int_range(size, dtype=pl.UInt32, eager=True).is_in(positions.implode())
 
 
 def group_operations(missing: pl.DataFrame) -> pl.DataFrame:
     """The groups that the missing memberships need and the target lacks."""
     return (
-        missing.filter("to_create")
+        missing.filter(pl.col("number").is_null())
         .select("group")
         .unique()
         .select(

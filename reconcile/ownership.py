@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from directory.normalize import folded
-from directory.snapshot import TargetSnapshot
+from reconcile.numbered import NumberedTarget
 from reconcile.pattern import matches_any
 from reconcile.policy import Groups
 from reconcile.select import Selection
@@ -14,16 +13,18 @@ __all__ = ["managed_groups"]
 
 
 def managed_groups(
-    selection: Selection, target: TargetSnapshot, assigned_before: frozenset[str], policy: Groups
+    selection: Selection, target: NumberedTarget, assigned_before: frozenset[str], policy: Groups
 ) -> pl.DataFrame:
-    """Groups under our care: `name`, `key` (folded), `assigned` (now or before, by this sync), `removable`.
+    """Groups under our care: `key` (folded name), `name`, `number` (null where the target lacks it), `assigned` (now or
+    before, by this sync), `removable`.
 
     A group that the source no longer has stays under our care as long as the target has it: its members would
     otherwise keep for ever what it gives.
     """
-    present = target.groups.select("name", folded("name").alias("key"))
+    present = target.groups.select("key", "name", "number")
     before = pl.DataFrame({"key": [name.lower() for name in assigned_before]}, schema={"key": pl.String}).unique()
-    assigned = pl.concat([selection.groups.select("name", "key"), present.join(before, on="key", how="semi")]).unique(
+    now = selection.groups.select("key", "name").join(present.select("key", "number"), on="key", how="left")
+    assigned = pl.concat([now, present.join(before, on="key", how="semi")]).unique(
         "key", keep="first", maintain_order=True
     )
     if policy.remove_from is None:

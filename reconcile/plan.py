@@ -15,7 +15,7 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["KINDS", "OPERATIONS", "REMOVING", "VERDICTS", "Finding", "Kind", "Plan", "PlanHeader"]
+__all__ = ["GRANTS", "KINDS", "OPERATIONS", "REMOVING", "VERDICTS", "Finding", "Kind", "Plan", "PlanHeader"]
 
 Kind = Literal[
     "create_group",
@@ -67,10 +67,14 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "username": pl.String(),
     "outcome": pl.String(),
     "reason": pl.String(),
-    "groups": pl.List(pl.Struct({"group": pl.String(), "path": pl.String()})),
+    "grants": pl.List(pl.UInt64()),
 }
-"""One row a person: what the plan makes of them when all of it is applied, and why. `groups` are those that the person
-should have, each with the path that gives it."""
+"""One row a person: what the plan makes of them when all of it is applied, and why. `grants` are the groups that the
+person should have, as codes of the frame `GRANTS`."""
+
+GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(), "path": pl.String()}
+"""The ways in which people get groups: a target group, and the path through the source's groups that gives it. There
+are few of them however many people there are."""
 
 
 class Finding(BaseModel):
@@ -120,6 +124,8 @@ class Plan:
     """Schema `OPERATIONS`, sorted by `seq`."""
     verdicts: pl.DataFrame
     """Schema `VERDICTS`, sorted by `external_id`. Not part of the digest: it explains the plan, and is not applied."""
+    grants: pl.DataFrame
+    """Schema `GRANTS`."""
 
     @cached_property
     def id(self) -> str:

@@ -9,7 +9,7 @@ from reconcile.diff import Difference
 from reconcile.plan import VERDICTS
 from reconcile.select import Selection
 
-__all__ = ["judge_people"]
+__all__ = ["grants_of", "judge_people"]
 
 _OUTCOME = {
     "delete": "deleted",
@@ -25,8 +25,13 @@ _OUTCOME = {
 """The outcome that each kind of operation makes, the weightiest first."""
 
 
-def judge_people(selection: Selection, correlation: Correlation, difference: Difference) -> pl.DataFrame:
-    """One row a person, schema `VERDICTS`: everybody in the source, and every leaver with an operation."""
+def judge_people(
+    selection: Selection, correlation: Correlation, difference: Difference, grants: pl.DataFrame
+) -> pl.DataFrame:
+    """One row a person, schema `VERDICTS`: everybody in the source, and every leaver with an operation.
+
+    `grants` comes from `grants_of`.
+    """
     ranks = {kind: rank for rank, kind in enumerate(_OUTCOME)}
     outcomes = pl.DataFrame({"rank": list(ranks.values()), "planned": list(_OUTCOME.values())})
     planned = (
@@ -86,26 +91,31 @@ def judge_people(selection: Selection, correlation: Correlation, difference: Dif
     return (
         everybody.with_columns(outcome.alias("outcome"), reason.alias("reason"))
         .with_columns(pl.coalesce("username", "account_name").alias("username"))
-        .join(_groups(selection), on="person", how="left")
+        .join(grants, on="person", how="left")
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
         .sort("external_id")
     )
 
 
-def _groups(selection: Selection) -> pl.DataFrame:
-    """The groups that each wanted person should have, as `person`, `groups`."""
-    everybody = pl.lit("groups.always")
-    return (
-        selection.memberships.lazy()
-        .join(selection.groups.lazy().select("group", "name"), on="group")
-        .join(selection.paths.lazy(), on="reach", how="left")
-        .sort("name")
-        .group_by("person")
-        .agg(
-            pl.struct(
-                pl.col("name").alias("group"),
-                pl.coalesce("path", everybody).alias("path"),
-            ).alias("groups")
-        )
-        .collect()
+def grants_of(selection: Selection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Per wanted person the codes of their groups (`person`, `grants`), and what each code stands for (`GRANTS`).
+
+    Codes and not names, because ten million names would cost seconds and gigabytes.
+    """
+    ways = selection.paths.height + 1
+    coded = selection.memberships.select(
+        "person",
+        (pl.col("group").cast(pl.UInt64) * ways + pl.col("reach").cast(pl.UInt64).fill_null(ways - 1)).alias("grant"),
     )
+    per_person = coded.group_by("person").agg(pl.col("grant").alias("grants"))
+    meanings = (
+        coded.select(pl.col("grant").unique().sort())
+        .with_columns(
+            (pl.col("grant") // ways).cast(pl.UInt32).alias("group_number"),
+            (pl.col("grant") % ways).cast(pl.UInt32).alias("reach"),
+        )
+        .join(selection.groups.select(pl.col("group").alias("group_number"), "name"), on="group_number")
+        .join(selection.paths, on="reach", how="left")
+        .select("grant", pl.col("name").alias("group"), pl.coalesce("path", pl.lit("groups.always")).alias("path"))
+    )
+    return per_person, meanings.sort("grant")

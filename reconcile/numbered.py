@@ -1,0 +1,50 @@
+"""The target with row numbers for names, so that ten million memberships are compared as integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from directory.normalize import folded
+from directory.snapshot import Licence, TargetSnapshot
+
+__all__ = ["NumberedTarget", "number_target", "pair"]
+
+
+@dataclass(frozen=True)
+class NumberedTarget:
+    accounts: pl.DataFrame
+    """`account` UInt32 (its row), `key` (folded username), and the columns of `directory.snapshot.ACCOUNTS`."""
+    groups: pl.DataFrame
+    """`number` UInt32 (its row), `key` (folded name), `name`, `permission`; one row a key."""
+    members: pl.DataFrame
+    """`account` UInt32, `number` UInt32; one row a membership that was read."""
+    principal: str
+    licence: Licence
+
+
+def number_target(target: TargetSnapshot) -> NumberedTarget:
+    """Number accounts and groups in the order in which they come."""
+    accounts = target.accounts.with_row_index("account").with_columns(folded("username").alias("key"))
+    groups = (
+        target.groups.select(folded("name").alias("key"), "name", "permission")
+        .unique("key", keep="first", maintain_order=True)
+        .with_row_index("number")
+    )
+    spelled = target.groups.select(pl.col("name").alias("group"), folded("name").alias("key")).join(
+        groups.select("key", "number"), on="key"
+    )
+    members = (
+        target.memberships.lazy()
+        .join(accounts.lazy().select("account_id", "account"), on="account_id")
+        .join(spelled.lazy().select("group", "number").unique("group"), on="group")
+        .select("account", "number")
+        .collect()
+    )
+    return NumberedTarget(accounts, groups, members, target.principal, target.licence)
+
+
+def pair(left: str, right: str) -> pl.Expr:
+    """Two UInt32 columns as one UInt64 key: joins on one integer are several times faster than on two."""
+    return (pl.col(left).cast(pl.UInt64) * 2**32 + pl.col(right).cast(pl.UInt64)).alias("pair")
