@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
-from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from sandbox.okta.paging import answer
@@ -64,7 +63,7 @@ class AuthorizationServer:
         self.tokens: dict[str, AccessToken] = {}
         self._used_ids: set[tuple[str, str]] = set()
 
-    def grant(self, form: FormData, dpop: str | None, endpoint: str, now: float) -> Response:
+    def grant(self, form: Mapping[str, str], dpop: str | None, endpoint: str, now: float) -> Response:
         try:
             app, scopes = self._judge(form, dpop, endpoint, now)
         except TokenRefusal as refusal:
@@ -85,15 +84,17 @@ class AuthorizationServer:
         known = self.tokens.get(token)
         return known if known is not None and now < known.expires else None
 
-    def _judge(self, form: FormData, dpop: str | None, endpoint: str, now: float) -> tuple[ServiceApp, frozenset[str]]:
+    def _judge(
+        self, form: Mapping[str, str], dpop: str | None, endpoint: str, now: float
+    ) -> tuple[ServiceApp, frozenset[str]]:
         if form.get("grant_type") != "client_credentials":
             raise TokenRefusal(400, "unsupported_grant_type", "Only client_credentials is served here.")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
             raise TokenRefusal(401, "invalid_client", "A service app must send a client_assertion of type jwt-bearer.")
-        app = self._authenticate(str(form["client_assertion"]), endpoint, now)
+        app = self._authenticate(form["client_assertion"], endpoint, now)
         if self._switches.require_dpop:
             raise _dpop_refusal(dpop)
-        scopes = frozenset(str(form.get("scope", "")).split())
+        scopes = frozenset(form.get("scope", "").split())
         if not scopes:
             raise TokenRefusal(400, "invalid_scope", "The request names no scope.")
         if surplus := scopes - app.scopes:

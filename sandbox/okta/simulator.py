@@ -19,6 +19,7 @@ from starlette.routing import Route
 from sandbox.company import Company, Person
 from sandbox.control import Control
 from sandbox.faults import Fault, Faults
+from sandbox.forms import form_fields
 from sandbox.okta import documents, refusals
 from sandbox.okta.filters import (
     GROUP_FILTER,
@@ -171,7 +172,7 @@ class OktaSimulator:
         if not grant.allowed:
             return self._stamped(refusals.too_many_requests(), grant)
         endpoint = str(request.url.replace(query=""))
-        response = self.authorization.grant(await request.form(), request.headers.get("dpop"), endpoint, now)
+        response = self.authorization.grant(await form_fields(request), request.headers.get("dpop"), endpoint, now)
         return self._stamped(response, grant)
 
     # Users.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sandbox.company import Company, Group, GroupKind, Happening, Person, Standing
+from sandbox.company import Change, Company, Group, GroupKind, Happening, Person, Standing
 from sandbox.okta.switches import Switches
 
 ALPHABET = string.digits + string.ascii_letters
@@ -178,7 +178,16 @@ class OktaState:
 
     def _everyone(self) -> OktaGroup:
         first = min((group.created for group in self.company.groups.values()), default=self.company.clock())
-        last = self.company.changes[-1].at if self.company.changes else first
+        last = next((change.at for change in reversed(self.company.changes) if _moves_everyone(change)), first)
         return OktaGroup(
             EVERYONE_ID, EVERYONE, "Everyone", "All users in your organization", "BUILT_IN", first, first, last
         )
+
+
+def _moves_everyone(change: Change) -> bool:
+    """Whether somebody came into the organisation or left it."""
+    if change.what in (Happening.HIRED, Happening.ERASED):
+        return True
+    return change.what is Happening.STANDING and (
+        Standing.LEFT in {person.standing for person in (change.before, change.after) if person}
+    )
