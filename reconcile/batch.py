@@ -1,0 +1,116 @@
+"""A plan's operations as the fewest calls, in an order in which each finds what it needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from directory.call import (
+    AddGroupsToAccount,
+    AddMembersToGroup,
+    Call,
+    CreateAccount,
+    CreateGroup,
+    DeleteAccount,
+    GrantPermission,
+    RemoveMembership,
+    RenameAccount,
+    RevokePermission,
+    UpdateAccount,
+)
+from reconcile.cover import minimum_cover
+from reconcile.plan import KINDS
+
+__all__ = ["Batch", "batches", "split"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Calls that belong together: they are sent one after the other, and carry out the operations `seqs`."""
+
+    kind: str
+    calls: tuple[Call, ...]
+    seqs: tuple[int, ...]
+
+
+def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
+    """Per kind, in order, the batches that may be sent side by side. `adopt` needs no call and comes with none.
+
+    `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
+    """
+    for kind in KINDS:
+        chosen = operations.filter(pl.col("kind") == kind)
+        if chosen.height == 0:
+            continue
+        if kind == "add_membership":
+            yield kind, _additions(chosen, most_members)
+        else:
+            yield kind, [Batch(kind, tuple(_calls(kind, row)), (row["seq"],)) for row in chosen.iter_rows(named=True)]
+
+
+def split(batch: Batch) -> list[Batch]:
+    """A batch of memberships that was refused, as one batch a membership, to find the one that is at fault."""
+    (call,) = batch.calls
+    if isinstance(call, AddMembersToGroup):
+        pairs = [(name, call.group) for name in call.usernames]
+    elif isinstance(call, AddGroupsToAccount):
+        pairs = [(call.username, group) for group in call.groups]
+    else:
+        return [batch]
+    return [
+        Batch(batch.kind, (AddMembersToGroup(group, (name,)),), (seq,))
+        for (name, group), seq in zip(pairs, batch.seqs, strict=True)
+    ]
+
+
+def _additions(chosen: pl.DataFrame, most_members: int) -> list[Batch]:
+    edges = chosen.select(pl.col("username").alias("account"), "group", "seq")
+    edges = edges.with_columns(minimum_cover(edges))
+    return [
+        *_grouped(edges.filter("by_group"), "group", "account", most_members),
+        *_grouped(edges.filter(~pl.col("by_group")), "account", "group", most_members),
+    ]
+
+
+def _grouped(edges: pl.DataFrame, one: str, many: str, most_members: int) -> Iterator[Batch]:
+    cut = edges.with_columns((pl.int_range(pl.len()).over(one) // most_members).alias("part"))
+    for row in cut.group_by(one, "part", maintain_order=True).agg(many, "seq").iter_rows(named=True):
+        call: Call = (
+            AddMembersToGroup(row["group"], tuple(row["account"]))
+            if one == "group"
+            else AddGroupsToAccount(row["account"], tuple(row["group"]))
+        )
+        yield Batch("add_membership", (call,), tuple(row["seq"]))
+
+
+def _calls(kind: str, row: dict[str, str]) -> Iterator[Call]:  # noqa: C901, PLR0912 - one arm a kind reads best
+    name = row["username"]
+    before, after = (json.loads(row[side]) if row[side] else {} for side in ("before", "after"))
+    match kind:
+        case "create_group":
+            yield CreateGroup(row["group"])
+        case "create":
+            yield CreateAccount(name, after["display_name"], after["email"])
+        case "update":
+            yield UpdateAccount(name, after["display_name"] or name, after["email"] or "")
+        case "rename":
+            yield RenameAccount(name, after["username"])
+        case "delete":
+            yield DeleteAccount(name)
+        case "remove_membership":
+            yield RemoveMembership(name, row["group"])
+        case "remove_access":
+            if before["permission"]:
+                yield RevokePermission(name)
+            for group in before["groups"]:
+                yield RemoveMembership(name, group)
+        case "restore_access":
+            if after["permission"]:
+                yield GrantPermission(name, after["permission"])
+            if after["groups"]:
+                yield AddGroupsToAccount(name, tuple(after["groups"]))
+        case _:
+            return

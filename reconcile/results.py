@@ -1,0 +1,248 @@
+"""The outcome of a run: one record a person, and the JSON document that holds them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconcile.plan import Finding, Plan
+
+__all__ = [
+    "JOURNAL",
+    "PEOPLE_RESULTS",
+    "GroupResult",
+    "OperationResult",
+    "PersonResult",
+    "RunDocument",
+    "RunHeader",
+    "document",
+    "group_results",
+    "operation_counts",
+    "people_results",
+    "person_records",
+    "schema",
+]
+
+Outcome = Literal[
+    "created",
+    "updated",
+    "renamed",
+    "reactivated",
+    "access_removed",
+    "deleted",
+    "unchanged",
+    "filtered",
+    "conflict",
+    "held",
+    "failed",
+]
+OperationStatus = Literal["planned", "held", "done", "failed", "skipped", "not_sent", "unknown"]
+
+JOURNAL = {"seq": pl.UInt32(), "status": pl.String(), "error": pl.String(), "at": pl.Datetime("us", "UTC")}
+"""What of a plan was sent and acknowledged; further columns are ignored. `status` is `sent`, `done`, `failed` or
+`skipped`."""
+
+_OPERATION = pl.Struct(
+    {
+        "seq": pl.UInt32(),
+        "kind": pl.String(),
+        "group": pl.String(),
+        "before": pl.String(),
+        "after": pl.String(),
+        "reason": pl.String(),
+        "status": pl.String(),
+        "error": pl.String(),
+        "at": pl.String(),
+    }
+)
+PEOPLE_RESULTS = {
+    "external_id": pl.String(),
+    "username": pl.String(),
+    "outcome": pl.String(),
+    "reason": pl.String(),
+    "groups": pl.List(pl.Struct({"group": pl.String(), "path": pl.String()})),
+    "operations": pl.List(_OPERATION),
+}
+"""One row a person. `before` and `after` are JSON objects, `at` is ISO 8601 in UTC."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class OperationResult(_Record):
+    """One operation and what became of it."""
+
+    seq: int
+    kind: str
+    group: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    reason: str | None
+    status: OperationStatus
+    error: str | None
+    at: datetime | None
+    """When the target acknowledged or refused it."""
+
+
+class GroupResult(_Record):
+    """A group the person should have, and the path through the source's groups that gives it."""
+
+    group: str
+    path: str
+
+
+class PersonResult(_Record):
+    """One person of a run."""
+
+    external_id: str
+    username: str | None
+    outcome: Outcome
+    reason: str | None
+    """Why: the required group and the path to it, the filter, the cleanup reason, or what is in conflict."""
+    groups: list[GroupResult]
+    operations: list[OperationResult]
+
+
+class RunHeader(_Record):
+    """What a run says about itself."""
+
+    id: str
+    sync: str
+    mode: Literal["sync", "plan", "apply"]
+    status: str
+    exit_code: int
+    plan_id: str | None
+    source: str | None
+    target: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    guard: Literal["clear", "held", "approved"] | None
+    findings: list[Finding] = Field(default_factory=list)
+    """What the guard stopped at."""
+    source_complete: bool | None = None
+    source_findings: list[str] = Field(default_factory=list)
+    withheld: dict[str, int] = Field(default_factory=dict)
+    """Removals that an incomplete read did not justify."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Operations per kind."""
+    applied: dict[str, int] = Field(default_factory=dict)
+    """Operations per status."""
+    outcomes: dict[str, int] = Field(default_factory=dict)
+    """People per outcome."""
+    requests: dict[str, int] = Field(default_factory=dict)
+    """Requests made, `source` and `target`."""
+    seats: dict[str, int | None] = Field(default_factory=dict)
+    groups: list[OperationResult] = Field(default_factory=list)
+    """Operations on groups, which belong to nobody."""
+    error: str | None = None
+
+
+class RunDocument(_Record):
+    """The JSON document of one run."""
+
+    format: Literal[1] = 1
+    run: RunHeader
+    people: list[PersonResult]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a run's document."""
+    return RunDocument.model_json_schema()
+
+
+def operation_counts(plan: Plan, journal: pl.DataFrame) -> dict[str, int]:
+    """Operations per journal status; `pending` for those that the journal does not know."""
+    if plan.empty:
+        return {}
+    statuses = plan.operations.select("seq").join(journal.select("seq", "status"), on="seq", how="left")
+    counted = statuses.select(pl.col("status").fill_null("pending"))["status"].value_counts()
+    return dict(sorted(counted.iter_rows()))
+
+
+def people_results(
+    plan: Plan, journal: pl.DataFrame, *, unsent: Literal["planned", "held", "not_sent"]
+) -> pl.DataFrame:
+    """One row a person, schema `PEOPLE_RESULTS`. `unsent` is the status of operations that the journal does not know.
+
+    A person with an operation that failed, was skipped or never sent has the outcome `failed`; where the guard held
+    the plan, everybody with an operation is `held`.
+    """
+    operations = _operations(plan, journal, unsent).filter(pl.col("external_id").is_not_null())
+    bad = pl.col("status").is_in(["failed", "skipped", "not_sent", "unknown"])
+    per_person = operations.group_by("external_id", maintain_order=True).agg(
+        pl.struct(_OPERATION.to_schema().keys()).alias("operations"),
+        bad.any().alias("failed"),
+        (pl.col("status") == "held").any().alias("held"),
+    )
+    outcome = pl.when("failed").then(pl.lit("failed")).when("held").then(pl.lit("held")).otherwise("outcome")
+    return (
+        plan.verdicts.join(per_person, on="external_id", how="left", maintain_order="left")
+        .join(_groups(plan), on="external_id", how="left", maintain_order="left")
+        .with_columns(outcome.alias("outcome"), pl.col("operations").fill_null([]), pl.col("groups").fill_null([]))
+        .select(pl.col(name).cast(dtype) for name, dtype in PEOPLE_RESULTS.items())
+    )
+
+
+def group_results(
+    plan: Plan, journal: pl.DataFrame, *, unsent: Literal["planned", "held", "not_sent"]
+) -> list[OperationResult]:
+    """Operations that concern no person."""
+    rows = _operations(plan, journal, unsent).filter(pl.col("external_id").is_null())
+    return [
+        OperationResult(**{**row, "before": None, "after": None})
+        for row in rows.select(_OPERATION.to_schema().keys()).iter_rows(named=True)
+    ]
+
+
+def _operations(plan: Plan, journal: pl.DataFrame, unsent: str) -> pl.DataFrame:
+    entries = journal.select(
+        pl.col("seq").cast(pl.UInt32),
+        pl.col("status").replace("sent", "unknown"),
+        "error",
+        pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
+    )
+    return plan.operations.join(entries, on="seq", how="left", maintain_order="left").with_columns(
+        pl.col("status").fill_null(unsent)
+    )
+
+
+def _groups(plan: Plan) -> pl.DataFrame:
+    return (
+        plan.verdicts.select("external_id", pl.col("grants").alias("grant"))
+        .explode("grant", empty_as_null=True)
+        .join(plan.grants, on="grant")
+        .sort("external_id", "group")
+        .group_by("external_id", maintain_order=True)
+        .agg(pl.struct("group", "path").alias("groups"))
+    )
+
+
+def document(header: RunHeader, people: pl.DataFrame) -> Iterator[bytes]:
+    """The JSON document (`RunDocument`) in pieces, one person a line; those with operations come first."""
+    yield b'{"format":1,"run":' + header.model_dump_json().encode() + b',"people":['
+    touched = pl.col("operations").list.len() > 0
+    separator = b"\n"
+    for record in person_records(people.filter(touched)):
+        yield separator + msgspec.json.encode(record)
+        separator = b",\n"
+    rest = people.filter(~touched)
+    if rest.height:
+        lines = rest.with_columns(pl.lit([], pl.List(pl.String)).alias("operations")).write_ndjson().encode()
+        yield separator + lines.rstrip(b"\n").replace(b"\n", b",\n")
+    yield b"\n]}\n"
+
+
+def person_records(people: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of `PEOPLE_RESULTS` as JSON-ready records."""
+    for row in people.iter_rows(named=True):
+        for operation in row["operations"]:
+            for side in ("before", "after"):
+                if operation[side] is not None:
+                    operation[side] = msgspec.Raw(operation[side].encode())
+        yield row
