@@ -1,0 +1,72 @@
+"""A step of the pipeline: a Prefect task inside a flow run, a plain function outside of one.
+
+Prefect's throw-away server costs some 20 seconds a process and forgets the last task runs when it ends (measured, see
+docs/decisions), so the command line and the demo run the same steps without it. Prefect is imported by flows alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from functools import cached_property, update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from directory.errors import Retryable
+
+__all__ = ["Step", "in_flow_run", "step"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DELAYS = [10.0, 60.0]
+"""Seconds between the tries of a task that talks to a system. The connector has retried each request by then, so what
+is left is an outage of minutes."""
+
+
+def in_flow_run() -> bool:
+    """Whether the caller runs inside a Prefect flow run."""
+    context = sys.modules.get("prefect.context")
+    return context is not None and context.FlowRunContext.get() is not None
+
+
+class Step(Generic[P, R]):
+    def __init__(self, function: Callable[P, Awaitable[R]], *, retries: int) -> None:
+        self.function = function
+        self.retries = retries
+        update_wrapper(self, function)
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if in_flow_run():
+            result: R = await self.task(*args, **kwargs)
+            return result
+        return await self.function(*args, **kwargs)
+
+    @cached_property
+    def task(self) -> Any:
+        """The function as a Prefect task. Frames pass by reference: nothing is hashed, cached or stored by Prefect."""
+        from prefect import task  # noqa: PLC0415 - costs two seconds, and only a flow run needs it
+        from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+
+        return task(
+            name=self.function.__name__.replace("_", "-"),
+            retries=self.retries,
+            retry_delay_seconds=_DELAYS[: self.retries],
+            retry_condition_fn=_worth_another_try,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            log_prints=False,
+        )(self.function)
+
+
+def step(*, retries: int = 0) -> Callable[[Callable[P, Awaitable[R]]], Step[P, R]]:
+    """Make a step of an async function. `retries` counts further tries after an error that is `Retryable`."""
+
+    def decorate(function: Callable[P, Awaitable[R]]) -> Step[P, R]:
+        return Step(function, retries=retries)
+
+    return decorate
+
+
+async def _worth_another_try(_task: Any, _task_run: Any, state: Any) -> bool:
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, Retryable)

@@ -1,0 +1,213 @@
+"""One YAML file a sync: read, checked whole, and every mistake reported with its line before anything is asked."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from connectors import catalog
+from directory.errors import ConfigurationError
+from reconcile.policy import Attributes, Groups, Guard, Leavers, People, Policy, Section
+
+__all__ = ["Report", "SyncFile", "load_sync_file", "sync_file_schema"]
+
+_NOTHING_DONE = "nothing was read and nothing was written"
+Place = tuple[str | int, ...]
+
+
+class Report(Section):
+    """Where the result of a run goes, besides the ledger."""
+
+    results: str = ".usersync/results"
+    """Folder for the JSON documents, one a run; relative to the working folder."""
+    table_rows: int = Field(default=1000, ge=0, le=10_000)
+    """At most so many rows in the table of changes; the document has them all."""
+
+
+class SyncFile(BaseModel):
+    """A sync file as it was understood."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    """Names the sync in the ledger; the file's name without ending where it is not given. Renaming it starts anew."""
+    source: SerializeAsAny[BaseModel]
+    target: SerializeAsAny[BaseModel]
+    people: People = People()
+    groups: Groups = Groups()
+    attributes: Attributes = Attributes()
+    leavers: Leavers = Leavers()
+    guard: Guard = Guard()
+    report: Report = Report()
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(
+            people=self.people,
+            groups=self.groups,
+            attributes=self.attributes,
+            leavers=self.leavers,
+            guard=self.guard,
+        )
+
+
+def load_sync_file(path: Path) -> SyncFile:
+    """Read a sync file. Raises one `ConfigurationError` that lists every mistake, a line each."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the sync file cannot be read ({error.strerror or error})",
+            subject=str(path),
+            not_done=_NOTHING_DONE,
+            next_step="name a file under syncs/, or copy one from there",
+        ) from None
+    raw, lines = _parse(path, text)
+    raw.setdefault("name", path.stem)
+    problems: list[tuple[Place, str]] = []
+    sides = {side: _side(raw, side, problems) for side in ("source", "target")}
+    try:
+        understood = SyncFile.model_validate({**raw, **{side: model for side, model in sides.items() if model}})
+    except ValidationError as error:
+        problems += [
+            problem
+            for problem in _describe(error, SyncFile)
+            if not (problem[0] and problem[0][0] in sides and sides[str(problem[0][0])] is None)
+        ]
+    if problems:
+        listed = [f"{path} line {_line(place, lines)}: {message}" for place, message in problems]
+        raise ConfigurationError(
+            "\n".join(listed),
+            not_done=_NOTHING_DONE,
+            next_step="mend the file; `usersync schema` prints what it may hold",
+        )
+    return understood
+
+
+def sync_file_schema() -> dict[str, Any]:
+    """The JSON Schema of a sync file, for editors: with every source and target that can be had here."""
+    schema = SyncFile.model_json_schema()
+    for side in ("source", "target"):
+        schema["properties"][side] = catalog.settings_schema(side)
+    schema["title"] = "usersync sync file"
+    return schema
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path} line {mark.line + 1}" if mark else str(path)
+        raise ConfigurationError(
+            f"this is not YAML: {getattr(error, 'problem', None) or error}",
+            subject=place,
+            not_done=_NOTHING_DONE,
+            next_step="mend the file",
+        ) from None
+    if not isinstance(raw, dict) or node is None:
+        raise ConfigurationError(
+            "the file holds no sections",
+            subject=str(path),
+            not_done=_NOTHING_DONE,
+            next_step="start from an example under syncs/",
+        )
+    lines: dict[Place, int] = {}
+    _walk(path, node, (), lines)
+    return raw, lines
+
+
+def _walk(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, key.value)
+            if inner in lines:
+                raise ConfigurationError(
+                    f"the key {_dotted(inner)} stands twice (first in line {lines[inner]}); only one would count",
+                    subject=f"{path} line {key.start_mark.line + 1}",
+                    not_done=_NOTHING_DONE,
+                    next_step="remove one of the two",
+                )
+            lines[inner] = key.start_mark.line + 1
+            _walk(path, value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _walk(path, item, (*place, index), lines)
+
+
+def _side(raw: dict[str, Any], side: str, problems: list[tuple[Place, str]]) -> BaseModel | None:
+    given = raw.get(side)
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        problems.append(((side,), f"{side}: this must be a section with a key `kind`"))
+        return None
+    try:
+        model = catalog.settings_model(side, given.get("kind"))
+    except ConfigurationError as error:
+        problems.append(
+            ((side, "kind"), f"{side}.kind: {error.what}" + (f"; {error.next_step}" if error.next_step else ""))
+        )
+        return None
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        problems += [((side, *place), f"{side}.{message}") for place, message in _describe(error, model)]
+        return None
+
+
+def _describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[Place, str]]:
+    return [
+        (tuple(detail["loc"]), f"{_dotted(detail['loc'])}: {_plain(detail, model)}")
+        for detail in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _plain(detail: Any, model: type[BaseModel]) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            *parents, key = detail["loc"]
+            known = _keys(model, parents)
+            near = difflib.get_close_matches(str(key), known, n=1)
+            return "there is no such key" + (
+                f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+            )
+        case "missing":
+            return "this key is missing"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case _:
+            message: str = detail["msg"]
+            return message[:1].lower() + message[1:]
+
+
+def _keys(model: type[BaseModel], parents: list[str | int]) -> list[str]:
+    """The keys that the section at `parents` knows."""
+    for parent in parents:
+        field = model.model_fields.get(str(parent))
+        inner = [part for part in _parts(field.annotation) if isinstance(part, type)] if field else []
+        found = next((part for part in inner if issubclass(part, BaseModel)), None)
+        if found is None:
+            return []
+        model = found
+    return list(model.model_fields)
+
+
+def _parts(annotation: Any) -> list[Any]:
+    return [annotation, *getattr(annotation, "__args__", ())]
+
+
+def _dotted(place: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in place) or "the file"
+
+
+def _line(place: Place, lines: dict[Place, int]) -> int:
+    while place not in lines:
+        place = place[:-1]
+    return lines[place]
