@@ -82,6 +82,10 @@ class OktaSimulator:
         """Make a service app known to the token endpoint."""
         self.authorization.apps[app.client_id] = app
 
+    def expire_tokens(self) -> None:
+        """End every access token now; as the `change` of a fault, in the middle of a read."""
+        self.authorization.tokens.clear()
+
     @contextmanager
     def served(self) -> Iterator[str]:
         """Yield the base URL. The Date header is the organisation's, which may be skewed."""

@@ -1,0 +1,259 @@
+"""A Keycloak realm on loopback: the part of the admin REST API that reads users, groups and their members.
+
+Keycloak admin REST API 26.6. The real server runs from its distribution; this one exists for what the real one does not
+do on command: a page that is lost, a token that ends in the middle of a read, JSON that stops half-way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.company import Company, Group, Person
+from sandbox.control import Control, json_answer
+from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.forms import form_fields
+from sandbox.keycloak import documents
+from sandbox.keycloak.admin_events import chosen_events
+from sandbox.keycloak.selection import group_matcher, selected
+from sandbox.keycloak.state import RealmState
+from sandbox.keycloak.switches import Switches
+from sandbox.keycloak.tokens import IssuedToken, TokenEndpoint
+from sandbox.serving import served
+from sandbox.traffic import FAULTS_KEY, Requests, Traffic
+
+Handler = Callable[[Request, IssuedToken], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
+Row = TypeVar("Row")
+
+SEE_LOG = "For more on this error consult the server log."
+VIEW_USERS = frozenset({"view-users", "manage-users"})
+LIST_USERS = VIEW_USERS | {"query-users"}
+LIST_GROUPS = VIEW_USERS | {"query-groups"}
+
+
+class KeycloakSimulator:
+    """`app` is an ASGI application; `requests` what it was asked; `faults` what it shall do wrong next.
+
+    A page of offsets has no link, so EARLY_END is a page with half its rows, EMPTY_PAGE one with none, and
+    REPEATED_PAGE the rows of the page before.
+    """
+
+    def __init__(self, company: Company, switches: Switches | None = None) -> None:
+        self.switches = switches or Switches()
+        self.company = company
+        self.state = RealmState(company)
+        self.faults = Faults()
+        self.token_endpoint = TokenEndpoint(self.switches)
+        self.clock: Callable[[], float] = time.time
+        control = Control(company, self.faults, lambda: self.app)
+        self.app = Traffic(
+            Starlette(routes=[*self._routes(), *control.routes()], exception_handlers={404: _unknown, 405: _unknown}),
+            self.faults,
+            _fail,
+        )
+
+    @property
+    def requests(self) -> Requests:
+        return self.app.requests
+
+    def expire_tokens(self) -> None:
+        """End every access token now; as the `change` of a fault, in the middle of a read."""
+        self.token_endpoint.tokens.clear()
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """Yield the base URL."""
+        with served(self.app) as url:
+            yield url
+
+    def _routes(self) -> list[Route]:
+        admin = "/admin/realms/{realm}"
+        any_role: frozenset[str] = frozenset()
+        table: list[tuple[str, frozenset[str], Handler]] = [
+            ("", any_role, self._realm),
+            ("/users", LIST_USERS, self._users),
+            ("/users/count", LIST_USERS, self._count_users),
+            ("/users/profile", any_role, self._user_profile),
+            ("/users/{id}", VIEW_USERS, self._user),
+            ("/users/{id}/groups", VIEW_USERS, self._groups_of_user),
+            ("/users/{id}/groups/count", VIEW_USERS, self._count_groups_of_user),
+            ("/groups", LIST_GROUPS, self._groups),
+            ("/groups/count", LIST_GROUPS, self._count_groups),
+            ("/groups/{id}", LIST_GROUPS, self._group),
+            ("/groups/{id}/children", LIST_GROUPS, self._children),
+            ("/groups/{id}/members", VIEW_USERS, self._members),
+            ("/admin-events", frozenset({"view-events", "manage-events"}), self._admin_events),
+        ]
+        routes = [Route(admin + path, self._guarded(roles, handler), methods=["GET"]) for path, roles, handler in table]
+        return [*routes, Route("/realms/{realm}/protocol/openid-connect/token", self._token, methods=["POST"])]
+
+    def _guarded(self, roles: frozenset[str], handler: Handler) -> Endpoint:
+        """Any role will do where `roles` is empty."""
+
+        async def endpoint(request: Request) -> Response:
+            token = self.token_endpoint.valid(request.headers.get("authorization", ""), self.clock())
+            if token is None:
+                return json_answer({"error": "HTTP 401 Unauthorized"}, 401)
+            if request.path_params["realm"] != self.switches.realm:
+                return json_answer({"error": "Realm not found.", "error_description": SEE_LOG}, 404)
+            if not (token.roles & roles if roles else token.roles):
+                return json_answer({"error": "HTTP 403 Forbidden"}, 403)
+            try:
+                with self.company.lock:
+                    return handler(request, token)
+            except LookupError as missing:
+                return json_answer({"error": str(missing.args[0]), "error_description": SEE_LOG}, 404)
+            except ValueError as error:
+                return json_answer({"error": "Bad Request", "error_description": str(error)}, 400)
+
+        return endpoint
+
+    async def _token(self, request: Request) -> Response:
+        if request.path_params["realm"] != self.switches.realm:
+            return json_answer({"error": "Realm does not exist"}, 404)
+        form = await form_fields(request)
+        return self.token_endpoint.grant(form, request.headers.get("authorization", ""), self.clock())
+
+    # Users.
+
+    def _users(self, request: Request, token: IssuedToken) -> Response:
+        people = self._visible(token, request)
+        return self._page(request, people, self._user_shower(request), most=100)
+
+    def _count_users(self, request: Request, token: IssuedToken) -> Response:
+        return json_answer(len(self._visible(token, request)))
+
+    def _visible(self, token: IssuedToken, request: Request) -> Sequence[Person]:
+        """With `query-users` alone one may ask, but is shown nobody."""
+        if not token.roles & VIEW_USERS:
+            return []
+        return selected(self.state.users(), request.query_params, self.switches)
+
+    def _user(self, request: Request, _: IssuedToken) -> Response:
+        person = self._asked_person(request)
+        return json_answer(documents.user(person, self.state, self.switches, brief=False))
+
+    def _groups_of_user(self, request: Request, _: IssuedToken) -> Response:
+        groups = self.state.groups_of(self._asked_person(request))
+        matches = group_matcher(request.query_params)
+        return self._page(
+            request, [group for group in groups if matches(group)], self._group_shower(request, brief=True)
+        )
+
+    def _count_groups_of_user(self, request: Request, _: IssuedToken) -> Response:
+        return json_answer({"count": len(self.state.groups_of(self._asked_person(request)))})
+
+    def _user_profile(self, _: Request, __: IssuedToken) -> Response:
+        return json_answer(documents.user_profile(self.switches))
+
+    def _asked_person(self, request: Request) -> Person:
+        person = self.state.user(request.path_params["id"])
+        if person is None:
+            raise LookupError("User not found")
+        return person
+
+    def _user_shower(self, request: Request) -> Callable[[Person], object]:
+        brief = request.query_params.get("briefRepresentation") == "true"
+        return lambda person: documents.user(person, self.state, self.switches, brief=brief)
+
+    # Groups.
+
+    def _groups(self, request: Request, _: IssuedToken) -> Response:
+        query = request.query_params
+        if "search" not in query:
+            return self._page(request, self.state.top_groups(), self._group_shower(request, brief=True))
+        brief = query.get("briefRepresentation", "true") == "true"
+        found = documents.found_groups(self.state.top_groups(), self.state, group_matcher(query), brief=brief)
+        return self._page(request, found, lambda document: document)
+
+    def _count_groups(self, request: Request, _: IssuedToken) -> Response:
+        matches = group_matcher(request.query_params)
+        only_top = request.query_params.get("top") == "true"
+        groups = [group for group in self.state.groups() if matches(group)]
+        return json_answer({"count": sum(1 for group in groups if not only_top or group.parent is None)})
+
+    def _group(self, request: Request, _: IssuedToken) -> Response:
+        return json_answer(documents.group(self._asked_group(request), self.state, brief=False))
+
+    def _children(self, request: Request, _: IssuedToken) -> Response:
+        matches = group_matcher(request.query_params)
+        children = [group for group in self.state.children(self._asked_group(request)) if matches(group)]
+        return self._page(request, children, self._group_shower(request, brief=False), most=10)
+
+    def _members(self, request: Request, _: IssuedToken) -> Response:
+        members = self.state.members(self._asked_group(request))
+        return self._page(request, members, self._user_shower(request), most=100)
+
+    def _asked_group(self, request: Request) -> Group:
+        group = self.state.group(request.path_params["id"])
+        if group is None:
+            raise LookupError("Could not find group by id")
+        return group
+
+    def _group_shower(self, request: Request, *, brief: bool) -> Callable[[Group], object]:
+        """`brief` is what the endpoint does without being asked."""
+        wanted = request.query_params.get("briefRepresentation", str(brief).lower()) == "true"
+        counted = request.query_params.get("subGroupsCount", "true") == "true"
+        return lambda group: documents.group(group, self.state, brief=wanted, counted=counted)
+
+    # Everything else.
+
+    def _realm(self, _: Request, token: IssuedToken) -> Response:
+        """Without `view-realm` only the name is shown."""
+        shown = documents.realm(self.switches)
+        return json_answer(shown if "view-realm" in token.roles else {"realm": shown["realm"]})
+
+    def _admin_events(self, request: Request, _: IssuedToken) -> Response:
+        events = chosen_events(request.query_params, self.state, self.switches)
+        return self._page(request, events, lambda event: event, most=100)
+
+    def _page(
+        self, request: Request, rows: Sequence[Row], show: Callable[[Row], object], *, most: int | None = None
+    ) -> Response:
+        """`most` rows when the request names no `max`; a negative `max` means all. Raises ValueError for no number."""
+        first = max(0, int(request.query_params.get("first", 0)))
+        size = int(request.query_params.get("max", -1 if most is None else most))
+        struck = request.scope.get(FAULTS_KEY, {})
+        if FaultKind.REPEATED_PAGE in struck:
+            first = max(0, first - max(0, size))
+        chosen = list(rows[first:] if size < 0 else rows[first : first + size])
+        response = json_answer([show(row) for row in _with_faults(chosen, struck)])
+        ceiling = self.switches.truncate_pages_above
+        if ceiling is not None and (size < 0 or size > ceiling):
+            half = bytes(response.body[: len(response.body) // 2])
+            return Response(half, media_type="application/json")
+        return response
+
+
+def _with_faults(rows: list[Row], struck: dict[FaultKind, Fault]) -> list[Row]:
+    middle = len(rows) // 2
+    if FaultKind.EMPTY_PAGE in struck:
+        return []
+    if FaultKind.EARLY_END in struck:
+        rows = rows[:middle]
+    if FaultKind.LOST_ROW in struck:
+        rows = rows[:middle] + rows[middle + 1 :]
+    if FaultKind.DUPLICATED_ROW in struck and rows:
+        rows = [*rows, rows[middle]]
+    return rows
+
+
+def _fail(fault: Fault) -> Response:
+    if fault.body is not None:
+        response = Response(fault.body, fault.status)
+    else:
+        response = json_answer({"error": "unknown_error", "error_description": SEE_LOG}, fault.status)
+    response.headers.update(fault.headers)
+    return response
+
+
+async def _unknown(_: Request, __: Exception) -> Response:
+    return json_answer({"error": "Unable to find matching target resource method"}, 404)

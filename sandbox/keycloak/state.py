@@ -1,0 +1,92 @@
+"""The invented company as a realm holds it: UUIDs, a tree of groups, members of each group without those below."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from sandbox.company import Company, Group, Person
+
+NAMESPACE = uuid.UUID("6f0a7c1e-54b1-4b8e-9d53-2f4c1d9a7e10")
+
+
+def keycloak_id(kind: str, key: str) -> str:
+    """Always the same for the same key."""
+    return str(uuid.uuid5(NAMESPACE, f"{kind}/{key}"))
+
+
+class RealmState:
+    """Everything derived is thrown away when the company has changed. Users are ordered by username, groups by name."""
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        self._version = -1
+        self._users: list[Person] = []
+        self._people_by_id: dict[str, Person] = {}
+        self._groups_by_id: dict[str, Group] = {}
+        self._members: dict[str, list[Person]] = {}
+        self._user_ids: dict[str, str] = {}
+
+    def user_id(self, person_id: str) -> str:
+        if person_id not in self._user_ids:
+            self._user_ids[person_id] = keycloak_id("user", person_id)
+        return self._user_ids[person_id]
+
+    def group_id(self, company_group_id: str) -> str:
+        return keycloak_id("group", company_group_id)
+
+    def users(self) -> Sequence[Person]:
+        self._refresh()
+        return self._users
+
+    def user(self, user_id: str) -> Person | None:
+        self._refresh()
+        return self._people_by_id.get(user_id)
+
+    def group(self, group_id: str) -> Group | None:
+        self._refresh()
+        return self._groups_by_id.get(group_id)
+
+    def groups(self) -> list[Group]:
+        """All, in no order."""
+        self._refresh()
+        return list(self._groups_by_id.values())
+
+    def top_groups(self) -> list[Group]:
+        return sorted((group for group in self.groups() if group.parent is None), key=_name)
+
+    def children(self, group: Group) -> list[Group]:
+        return sorted(self.company.children(group.id), key=_name)
+
+    def path(self, group: Group) -> str:
+        names = [self.company.groups[known].name for known in self.company.lineage(group.id)]
+        return "/" + "/".join(reversed(names))
+
+    def members(self, group: Group) -> Sequence[Person]:
+        """Those put into the group itself."""
+        self._refresh()
+        if group.id not in self._members:
+            people = [self.company.people[person_id] for person_id in self.company.direct[group.id]]
+            self._members[group.id] = sorted(people, key=_username)
+        return self._members[group.id]
+
+    def groups_of(self, person: Person) -> list[Group]:
+        """Those that the person was put into."""
+        return sorted((self.company.groups[known] for known in self.company.memberships[person.id]), key=_name)
+
+    def _refresh(self) -> None:
+        if self._version == self.company.version:
+            return
+        self._version = self.company.version
+        self._users = sorted(self.company.people.values(), key=_username)
+        self._people_by_id = {self.user_id(person.id): person for person in self._users}
+        self._groups_by_id = {self.group_id(group.id): group for group in self.company.groups.values()}
+        self._members = {}
+
+
+def _username(person: Person) -> str:
+    return person.username
+
+
+def _name(group: Group) -> str:
+    return group.name

@@ -1,0 +1,50 @@
+"""What a test or a demo can set about the Keycloak realm that is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sandbox.company import Person
+
+REALM = "fjordlight"
+CLIENT_ID = "directory-reader"
+CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 invented, opens nothing but this simulator
+
+READING_ROLES = frozenset({"view-users", "query-users", "query-groups", "view-realm", "view-events"})
+
+DEFAULT_ATTRIBUTES: Mapping[str, Callable[[Person], str]] = {
+    "department": lambda person: person.department,
+    "title": lambda person: person.title,
+    "city": lambda person: person.city,
+    "employeeNumber": lambda person: person.employee_number,
+}
+
+
+@dataclass(frozen=True)
+class ConfidentialClient:
+    """A client with a secret and the `realm-management` roles of its service account."""
+
+    client_id: str
+    secret: str
+    roles: frozenset[str] = READING_ROLES
+
+
+@dataclass
+class Switches:
+    """Anything may be changed while the simulator runs.
+
+    An access token of the master realm lives for 60 seconds by default, one of another realm for 300; the shorter is
+    the default here. Admin events are off in a new realm, as in Keycloak. `truncate_pages_above` cuts the JSON of pages
+    that ask for more rows than that, which is what a time limit does to them (keycloak/keycloak issue 26884).
+    """
+
+    realm: str = REALM
+    token_seconds: int = 60
+    admin_events_enabled: bool = False
+    truncate_pages_above: int | None = None
+    unmanaged_attribute_policy: str | None = None
+    attributes: Mapping[str, Callable[[Person], str]] = field(default_factory=lambda: dict(DEFAULT_ATTRIBUTES))
+    clients: dict[str, ConfidentialClient] = field(
+        default_factory=lambda: {CLIENT_ID: ConfidentialClient(CLIENT_ID, CLIENT_SECRET)}
+    )
