@@ -156,7 +156,6 @@ def user_schema(base_url: str, switches: Switches) -> Document:
         "properties": {"profile": {"allOf": [{"$ref": "#/definitions/custom"}, {"$ref": "#/definitions/base"}]}},
         "_links": {
             "self": {"rel": "self", "href": f"{base_url}/api/v1/meta/schemas/user/default", "method": "GET"},
-            "type": {"rel": "type", "href": f"{base_url}/api/v1/meta/types/user/{USER_TYPE_ID}", "method": "GET"},
         },
     }
 
