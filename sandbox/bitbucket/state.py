@@ -215,7 +215,8 @@ class State:
         return {member for group in self._closure([key], lambda g: g.children) for member in self.groups[group].members}
 
     def _closure(self, keys: Iterable[str], onward: Callable[[Group], set[str]]) -> set[str]:
-        found, waiting = set(keys), list(keys)
+        found = set(keys)
+        waiting = list(found)
         while self._nested and waiting:
             fresh = onward(self.groups[waiting.pop()]) - found
             found |= fresh
