@@ -1,0 +1,9 @@
+"""One HTTP client for every connector: composed, never inherited.
+
+    async with HttpClient("https://example.okta.com", name="okta", side="source", auth=ssws(token)) as client:
+        async for users in pages(client, "/api/v1/users", LinkHeader({"limit": 200}), decode=list[User]):
+            ...
+
+Retries, rate limits, authentication and redaction happen once, here. What leaves the client is an answer with a status
+below 500, or an error of `directory.errors` whose class says what to do with it.
+"""
