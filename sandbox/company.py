@@ -7,7 +7,9 @@ group; `effective_members` adds those of the groups below, which is what a direc
 from __future__ import annotations
 
 import random
+import string
 import threading
+import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -191,7 +193,8 @@ class Company:
 
     def pick(self, count: int) -> list[Person]:
         """Some of those who have not left, at random but the same on every machine. Raises ValueError for too many."""
-        return self.chance.sample(self.employed(), count)
+        with self.lock:
+            return self.chance.sample(self.employed(), count)
 
     # What can happen to it.
 
@@ -244,12 +247,12 @@ class Company:
             return after
 
     def rename(self, person_id: str, last: str | None = None, plain: str | None = None) -> Person:
-        """A new last name, and with it a new login and address; the id stays. `plain` is the name in Latin letters."""
+        """A new last name, and with it a new login and address; the id stays. `plain` is how the login spells it."""
         with self.lock:
             before = self.people[person_id]
             chosen = Latin(*self.chance.choice([name for name in LAST_NAMES if name[0] != before.last]))
             if last is not None:
-                chosen = Latin(last, plain or last.lower())
+                chosen = Latin(last, plain or in_latin_letters(last))
             first_plain = before.username.rsplit(".", 1)[0]
             login, email = new_address(self.logins, Latin(before.first, first_plain), chosen)
             return self._update(person_id, last=chosen.written, login=login, email=email)
@@ -347,6 +350,12 @@ class Company:
     ) -> None:
         after = self.people.get(person_id) if person_id is not None else None
         self.changes.append(Change(self.clock(), what, person_id, group_id, before, after, group_before))
+
+
+def in_latin_letters(name: str) -> str:
+    """What remains without accents and apostrophes; `renamed` for a name in another script."""
+    decomposed = unicodedata.normalize("NFKD", name.lower())
+    return "".join(letter for letter in decomposed if letter in string.ascii_lowercase + "-") or "renamed"
 
 
 def new_address(logins: dict[str, int], first: Latin, last: Latin) -> tuple[str, str]:

@@ -120,6 +120,13 @@ def test_a_new_name_brings_a_new_login_and_keeps_the_id(firm: Company):
     assert "o'hara@" in renamed.email
 
 
+def test_a_login_is_plain_whatever_the_new_name_is(firm: Company):
+    person = firm.pick(1)[0]
+    assert firm.rename(person.id, "Ångström").username.endswith(".angstrom")
+    assert firm.rename(person.id, "王").username.endswith(".renamed")
+    assert firm.rename(person.id, "O'Hara-Ñandú").username.endswith(".ohara-nandu")
+
+
 def test_losing_a_fraction_takes_people_and_memberships(firm: Company):
     lost = firm.lose(0.25)
     assert len(lost) == 50
