@@ -1,0 +1,125 @@
+"""No secret in logs, errors, reprs or the locals of a traceback."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+import pytest
+from pydantic import SecretStr
+from starlette.responses import PlainTextResponse
+
+from connectors.http.auth import ClientSecret, TokenProvider, basic, bearer
+from connectors.http.client import HttpClient
+from connectors.http.library import httpx
+from connectors.http.redaction import hide_secrets_in_library_logs, redacted
+from connectors.http.retry import RetryPolicy
+from directory.errors import UsersyncError
+from tests.unit.connectors.http.small_server import BrokenAnswer, Sleeps, answering, ok, status
+
+MARK = "MARKED-SECRET-91f3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"POST https://b.example/admin/users?name=a&password={MARK}&notify=false",
+        f"client_id=a&client_secret={MARK}&client_assertion={MARK}",
+        f'{{"access_token": "{MARK}", "expires_in": 1}}',
+        f"Authorization: SSWS {MARK}",
+        f"(b'Set-Cookie', b'sid={MARK}; Path=/')",
+        f"[('authorization', 'Bearer {MARK}'), ('accept', '*/*')]",
+        f"https://user:{MARK}@proxy.example:3128",
+        f"Basic {MARK}==",
+    ],
+)
+def test_what_looks_like_a_credential_is_hidden(text):
+    assert MARK not in redacted(text)
+
+
+def test_ordinary_text_stays_as_it_is():
+    text = "GET https://okta.example/api/v1/users?limit=200&search=status pr&after=200abc gave HTTP 404"
+    assert redacted(text) == text
+
+
+def whole_traceback(error: BaseException) -> str:
+    """Everything a reporter with local variables would print, of the error and of what it came from."""
+    text = ""
+    while True:
+        text += "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        text += repr(error) + str(error)
+        earlier = error.__cause__ or error.__context__
+        if earlier is None:
+            return text
+        error = earlier
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [basic("admin", SecretStr(MARK)), bearer(SecretStr(MARK))],
+    ids=["basic", "bearer"],
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        status(401, {"m": MARK}),
+        status(503),
+        status(500),
+        BrokenAnswer(),
+        PlainTextResponse(f"bad password={MARK}", 500),
+        ok({"password": MARK}, set_cookie=f"s={MARK}"),
+    ],
+    ids=["401", "503", "500", "broken", "echo", "ok"],
+)
+async def test_no_secret_shows_whatever_happens(auth, answer, caplog):
+    caplog.set_level(logging.DEBUG)
+    caught: list[UsersyncError] = []
+    with answering(answer) as server:
+        retry = RetryPolicy(attempts=2)
+        async with HttpClient(server.url, name="x", side="target", auth=auth, retry=retry, sleep=Sleeps()) as client:
+            for method in ("GET", "POST"):
+                try:
+                    shown = await client.request(
+                        method, "/admin/users", params={"name": "a", "password": SecretStr(MARK)}
+                    )
+                    assert MARK not in repr(shown)
+                except UsersyncError as error:
+                    caught.append(error)
+            shown_client = repr(client) + repr(vars(client))
+        assert any(f"password={MARK}" in asked.query for asked in server.asked)
+    assert MARK not in shown_client
+    assert MARK not in caplog.text
+    assert not [record for record in caplog.records if MARK in str(vars(record))]
+    for error in caught:
+        assert MARK not in whole_traceback(error)
+
+
+async def test_no_client_secret_and_no_token_shows_when_a_token_is_refused(caplog):
+    caplog.set_level(logging.DEBUG)
+
+    def refuse(request):
+        return ok({"access_token": MARK, "expires_in": 60}) if request.url.path == "/token" else status(401)
+
+    for script in (refuse, status(400, {"error": "invalid_client", "error_description": MARK}), status(500)):
+        with answering(script) as server:
+            provider = TokenProvider(f"{server.url}/token", ClientSecret("c", SecretStr(MARK), in_body=True))
+            retry = RetryPolicy(attempts=2)
+            async with HttpClient(
+                server.url, name="x", side="source", auth=provider, retry=retry, sleep=Sleeps()
+            ) as client:
+                with pytest.raises(UsersyncError) as caught:
+                    await client.get_json("/x", decode=list[int])
+            assert f"client_secret={MARK}".encode() in server.asked[0].body
+        assert MARK not in whole_traceback(caught.value)
+    assert MARK not in caplog.text
+
+
+async def test_the_librarys_own_log_lines_never_carry_a_password(caplog):
+    caplog.set_level(logging.DEBUG)
+    hide_secrets_in_library_logs()
+    with answering(ok(set_cookie=f"s={MARK}")) as server:
+        async with httpx.AsyncClient() as plain:
+            await plain.get(f"{server.url}/users?name=a&password={MARK}")
+    assert "HTTP Request: GET" in caplog.text
+    assert "password=[hidden]" in caplog.text
+    assert MARK not in caplog.text
