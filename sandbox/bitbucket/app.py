@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -22,7 +21,16 @@ from sandbox.bitbucket.ratelimit import RateLimiter
 from sandbox.bitbucket.switches import Switches
 
 RESOURCE = re.compile(r"/rest/(api|basicauth)/(?:1\.0|latest)(/.*)")
+ACCEPTED = re.compile(r"\*/\*|application/\*|application/json")
 DEFAULTS = Switches()
+ROUTES = [
+    *users.ROUTES,
+    *groups.ROUTES,
+    *memberships.ROUTES,
+    *permissions.ROUTES,
+    *people.ROUTES,
+    *system.ROUTES,
+]
 
 
 class BitbucketSimulator:
@@ -61,8 +69,7 @@ class BitbucketSimulator:
         return self.state.effects
 
     def _route(self) -> None:
-        modules = (users, groups, memberships, permissions, people, system)
-        for route in chain.from_iterable(module.ROUTES for module in modules):
+        for route in ROUTES:
             if route.since > self.switches.major:
                 continue
             if "{slug}" in route.path:
@@ -132,6 +139,8 @@ class BitbucketSimulator:
                     break
         if route is None:
             return Reply(405 if self._is_known(path) else 404, content_type="")
+        if not ACCEPTED.search(call.headers.get("accept", "*/*")):
+            return Reply(406, content_type="")
         check_xsrf(call)
         check_permission(call, route.needs)
         return route.handler(call)

@@ -35,8 +35,13 @@ def list_people(call: Call) -> Reply:
 
 
 def _permission_filters(call: Call) -> list[str]:
-    names = ["permission", *(f"permission.{number}" for number in range(1, MOST_FILTERS + 1))]
-    found = [value for name in names for value in call.params(name)]
+    """Numbered filters count from 1 without a gap; what comes after a gap, or after the fiftieth, is dropped."""
+    found = call.params("permission")
+    for number in range(1, MOST_FILTERS + 1):
+        value = call.param(f"permission.{number}")
+        if value is None:
+            break
+        found.append(value)
     for value in found:
         if value not in RANK:
             raise refusals.invalid_argument(f"{value} is not a global permission.")

@@ -41,6 +41,15 @@ def test_a_known_route_with_another_method_is_a_405(bitbucket):
     assert bitbucket.http.put("/users/admin/avatar.png").status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("accept", "status"), [("application/json", 200), ("text/html, */*;q=0.1", 200), ("application/xml", 406)]
+)
+def test_an_answer_that_nobody_would_accept_is_a_406_without_a_body(bitbucket, accept, status):
+    answer = bitbucket.http.get("/users", headers={"Accept": accept})
+
+    assert (answer.status_code, bool(answer.content)) == (status, status == 200)
+
+
 def test_a_single_server_is_a_cluster_of_one_node(bitbucket):
     cluster = bitbucket.http.get("/admin/cluster").json()
 

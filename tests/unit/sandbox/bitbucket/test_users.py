@@ -348,6 +348,7 @@ def test_users_are_filtered_by_group_and_by_permission(bitbucket):
     assert names(permission="LICENSED_USER") == ["admin", "ann", "jane"]
     assert names(permission="ADMIN") == ["admin", "ann"]
     assert names(**{"permission.1": "LICENSED_USER", "permission.2": "SYS_ADMIN"}) == ["admin"]
+    assert names(**{"permission.1": "LICENSED_USER", "permission.3": "SYS_ADMIN"}) == ["admin", "ann", "jane"]
     assert names(permission="LICENSED_USER", group="stash-users", filter="j") == ["jane"]
     assert bitbucket.http.get("/users", params={"permission": "PROJECT_ADMIN"}).status_code == 400
 
