@@ -112,7 +112,7 @@ class HeaderBudget:
         window.opens_at = time.monotonic() + (seconds_to_wait(only_the_reset) or 0.0)
 
     def _reserve(self, window: Window) -> float:
-        return 0.0 if math.isinf(window.limit) else math.floor(window.limit * (1.0 - self._share))
+        return 0.0 if math.isinf(window.limit) else window.limit - round(window.limit * self._share)
 
 
 def _counters(headers: Mapping[str, str]) -> tuple[int, int, float] | None:

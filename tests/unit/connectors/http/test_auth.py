@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from joserfc import jwk, jwt
 from pydantic import SecretStr
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from connectors.http.auth import ClientAssertion, ClientSecret, TokenProvider, basic, ssws
 from connectors.http.client import HttpClient
 from connectors.http.ratelimit import Limits
 from connectors.http.retry import RetryPolicy
 from directory.errors import ConfigurationError, CredentialsRefused
-from tests.unit.connectors.http.small_server import Sleeps, answering, ok, status
+from tests.unit.connectors.http.small_server import Sleeps, SmallServer, answering, ok, status
 
 RSA = jwk.RSAKey.generate_key(2048)
 EC = jwk.ECKey.generate_key("P-384")
@@ -30,7 +32,7 @@ class TokenServer:
         self.revoked: set[str] = set()
         self.expires_in = expires_in
 
-    def __call__(self, request):
+    def __call__(self, request: Request) -> Response:
         if request.url.path == "/token":
             self.given += 1
             return ok({"access_token": f"t{self.given}", "expires_in": self.expires_in, "token_type": "Bearer"})
@@ -39,7 +41,7 @@ class TokenServer:
         return ok([1]) if good else status(401)
 
 
-def token_client(server, **options):
+def token_client(server: SmallServer, **options: Any) -> HttpClient:
     clock = options.pop("clock", None)
     provider = TokenProvider(
         f"{server.url}/token",

@@ -7,7 +7,7 @@ import gzip
 import pytest
 from starlette.responses import Response
 
-from connectors.http.client import HttpClient
+from connectors.http.client import HttpClient, Params
 from directory.errors import ConfigurationError, CredentialsRefused
 from tests.unit.connectors.http.small_server import answering, ok, status
 
@@ -15,7 +15,7 @@ from tests.unit.connectors.http.small_server import answering, ok, status
 async def test_parameters_are_encoded_and_none_is_left_out():
     with answering(ok()) as server:
         async with HttpClient(f"{server.url}/bitbucket/", name="x", side="target") as client:
-            params = {"filter": "müller & co", "start": 0, "flag": True, "none": None, "id": ["a", "b"]}
+            params: Params = {"filter": "müller & co", "start": 0, "flag": True, "none": None, "id": ["a", "b"]}
             await client.get_json("/admin/users", params, decode=list[int])
         asked = server.asked[0]
     assert asked.path == "/bitbucket/admin/users"

@@ -7,19 +7,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.http.client import HttpClient
-from connectors.http.paging import LinkHeader, NextPageStart, Offset, pages
+from connectors.http.exchange import Params
+from connectors.http.failures import Side
+from connectors.http.paging import LinkHeader, NextPageStart, Offset, Strategy, pages
 from connectors.http.retry import RetryPolicy
 from directory.errors import SourceUnavailable, SourceUnreadable, TargetUnreadable
-from tests.unit.connectors.http.small_server import Sleeps, answering, ok, status
+from tests.unit.connectors.http.small_server import Handler, Sleeps, SmallServer, answering, ok, status
 
 
-async def read(server, strategy, params=None, side="source"):
+async def read(
+    server: SmallServer, strategy: Strategy[int], params: Params | None = None, side: Side = "source"
+) -> list[int]:
     retry = RetryPolicy(attempts=2)
     async with HttpClient(server.url, name="x", side=side, sleep=Sleeps(), retry=retry) as client:
         return [row async for page in pages(client, "/rows", strategy, params) for row in page]
 
 
-def linked(rows, *links: str) -> Response:
+def linked(rows: list[int], *links: str) -> Response:
     """Each link on a header line of its own, as Okta sends them."""
     response = JSONResponse(rows)
     for link in links:
@@ -27,7 +31,7 @@ def linked(rows, *links: str) -> Response:
     return response
 
 
-def by_link(rows: list[int], size: int):
+def by_link(rows: list[int], size: int) -> Handler:
     def answer(request: Request) -> Response:
         after = int(request.query_params.get("after", 0))
         base = f"{request.url.scheme}://{request.url.netloc}/rows"
@@ -123,7 +127,7 @@ async def test_a_page_that_fails_for_good_fails_the_read():
         await read(server, LinkHeader(int))
 
 
-def by_offset(rows: list[int]):
+def by_offset(rows: list[int]) -> Handler:
     def answer(request: Request) -> Response:
         first, most = int(request.query_params["first"]), int(request.query_params["max"])
         return ok(rows[first : first + most])
@@ -151,7 +155,7 @@ async def test_a_server_that_ignores_the_offset_is_noticed():
         await read(server, Offset(int, 10))
 
 
-def page(values, **rest):
+def page(values: list[int], **rest: int) -> Response:
     return ok({"values": values, "isLastPage": "nextPageStart" not in rest, **rest})
 
 

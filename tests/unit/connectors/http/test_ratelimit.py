@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from connectors.http.client import HttpClient
 from connectors.http.ratelimit import HeaderBudget, Limits, TokenBucket
 from tests.unit.connectors.http.small_server import Sleeps, answering, ok, status
@@ -18,7 +21,7 @@ class ServerBucket:
         self.at = time.monotonic()
         self.refused = 0
 
-    def answer(self, _request):
+    def answer(self, _request: Request) -> Response:
         now = time.monotonic()
         self.tokens = min(self.capacity, self.tokens + (now - self.at) * self.refill)
         self.at = now
@@ -63,7 +66,7 @@ async def test_no_more_requests_run_at_a_time_than_allowed():
     assert most == 3
 
 
-def counted(limit: int, remaining: int, reset: int):
+def counted(limit: int, remaining: int, reset: int) -> dict[str, str]:
     return {
         "x_rate_limit_limit": str(limit),
         "x_rate_limit_remaining": str(remaining),
@@ -116,7 +119,7 @@ class CountingServer:
         self.limit, self.seconds = limit, seconds
         self.window, self.used, self.refused = 0, 0, 0
 
-    def answer(self, _request):
+    def answer(self, _request: Request) -> Response:
         window = int(time.time()) // self.seconds
         if window != self.window:
             self.window, self.used = window, 0

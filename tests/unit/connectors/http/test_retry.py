@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from starlette.responses import Response
 
 from connectors.http.client import HttpClient, Timeouts
+from connectors.http.failures import Side
 from connectors.http.ratelimit import Limits
 from connectors.http.retry import RetryPolicy, seconds_to_wait
 from directory.errors import (
@@ -21,7 +23,7 @@ from directory.errors import (
 from tests.unit.connectors.http.small_server import BrokenAnswer, Sleeps, SmallServer, answering, ok, status
 
 
-def client_of(server: SmallServer, sleeps: Sleeps, side="source", **options) -> HttpClient:
+def client_of(server: SmallServer, sleeps: Sleeps, side: Side = "source", **options: Any) -> HttpClient:
     return HttpClient(server.url, name="Example", side=side, sleep=sleeps, **options)
 
 
@@ -151,7 +153,7 @@ async def test_a_slow_read_times_out_and_is_read_again():
             assert await client.get_json("/x", decode=list[int]) == [2]
 
 
-@pytest.mark.parametrize("broken", [BrokenAnswer(), Response(b'[{"id": "1"', media_type="application/json")])
+@pytest.mark.parametrize("broken", [BrokenAnswer(), Response(b"[1, 2", media_type="application/json")])
 async def test_an_answer_cut_short_is_read_again(broken):
     with answering(broken, ok([1])) as server:
         async with client_of(server, Sleeps()) as client:
