@@ -79,7 +79,7 @@ def expected_memberships(
     return list(dict.fromkeys(rows))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(directories())
 def test_what_is_written_is_read_back_whatever_the_format(
     written: tuple[list[dict[str, Any]], list[dict[str, Any]]],
