@@ -1,0 +1,151 @@
+"""One database, SQLite or PostgreSQL, behind two kinds of transaction: `read` and `write`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+
+from directory.errors import ConfigurationError, Fatal
+
+__all__ = ["Database"]
+
+_BUSY_SECONDS = 30
+_POSTGRESQL_DRIVERS = ("psycopg", "psycopg2", "pg8000")
+_WRITES = "usersync_writes"
+_POSTGRESQL_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
+
+
+class Database:
+    """Holds connections. `location` is the URL without its password."""
+
+    def __init__(self, url: str | Path) -> None:
+        """Connect to nothing yet. Raises ConfigurationError for a URL that no ledger can be at."""
+        parsed = _parse(url)
+        self.location = parsed.render_as_string(hide_password=True)
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        # Parameters are names and addresses of people: they do not belong into error messages.
+        self._engine = create_engine(parsed, hide_parameters=True, **_engine_options(self.sqlite))
+        if self.sqlite:
+            _create_privately(Path(parsed.database or ""), self.location)
+            _prepare_sqlite(self._engine)
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the ledger. Raises Fatal when the database does not answer."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise self._unusable(error) from error
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at its end, or not at all. Raises Fatal when it could not be."""
+        try:
+            with self._writer.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise self._unusable(error) from error
+
+    def clock(self, connection: Connection) -> int:
+        """The present instant in microseconds, by the clock that all users of the database share."""
+        if self.sqlite:
+            return time.time_ns() // 1000
+        return int(connection.execute(_POSTGRESQL_NOW).scalar_one())
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _unusable(self, error: DatabaseError | InterfaceError) -> Fatal:
+        return Fatal(
+            f"the ledger's database failed: {error.orig or error}",
+            subject=self.location,
+            not_done="what was being written to the ledger was not written; what was written before stays",
+            next_step="see that the database answers, is writable and has room, then run again; "
+            "an interrupted plan goes on where it stopped",
+        )
+
+
+def _parse(url: str | Path) -> URL:
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url))
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # The text may hold a password, so it is not repeated.
+        raise ConfigurationError(
+            "the URL of the ledger cannot be read",
+            not_done="the ledger was not opened",
+            next_step="write it as sqlite:///folder/ledger.db or postgresql://user:password@host/database",
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed.set(drivername="sqlite")
+    if backend == "postgresql":
+        return parsed.set(drivername=_postgresql_driver(parsed))
+    raise ConfigurationError(
+        "the ledger is a file of SQLite or a database of PostgreSQL",
+        subject=parsed.render_as_string(hide_password=True),
+        not_done="the ledger was not opened",
+        next_step="write its URL as sqlite:///folder/ledger.db or postgresql://user:password@host/database",
+    )
+
+
+def _postgresql_driver(url: URL) -> str:
+    if "+" in url.drivername:
+        return url.drivername
+    for driver in _POSTGRESQL_DRIVERS:
+        if find_spec(driver) is not None:
+            return f"postgresql+{driver}"
+    raise ConfigurationError(
+        "a ledger in PostgreSQL needs a driver, and none is installed",
+        subject=url.render_as_string(hide_password=True),
+        not_done="the ledger was not opened",
+        next_step='install one beside usersync: pip install "psycopg[binary]"',
+    )
+
+
+def _engine_options(sqlite: bool) -> dict[str, Any]:  # noqa: FBT001 -- read by name where it is called
+    return {"connect_args": {"timeout": _BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
+
+
+def _create_privately(path: Path, location: str) -> None:
+    """It holds names, addresses and groups of people: for its owner alone. SQLite gives its side files the same mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the ledger cannot be created or written: {error.strerror}",
+            subject=location,
+            not_done="the ledger was not opened",
+            next_step="make the folder writable for this user, or name another place for the ledger",
+        ) from error
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:  # Any: the driver's, which SQLAlchemy does not type
+        # The driver would otherwise begin and end transactions on its own terms, and leave DDL outside of them.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # A commit outlives the death of the process; only a power cut can cost the last ones, and never the file.
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer asks for the write lock at once and waits for it. One that began as a reader could not wait.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,57 @@
+"""Between rows of the database and Polars frames, without an object a row."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, TextClause
+
+__all__ = ["Rows", "columns_of", "dump", "load", "read_frame", "records"]
+
+Rows = pl.DataFrame | Sequence[Mapping[str, object]]
+"""A frame, or as many mappings with the same keys."""
+
+
+def read_frame(
+    connection: Connection,
+    statement: TextClause,
+    parameters: Mapping[str, object],
+    schema: Mapping[str, pl.DataType],
+) -> pl.DataFrame:
+    """All rows of a query, its columns in the order of `schema`; instants come as microseconds, truths as 0 and 1."""
+    rows = connection.execute(statement, dict(parameters)).all()
+    if not rows:
+        return pl.DataFrame(schema=schema)
+    series = [
+        pl.Series(name, values, dtype=dtype if dtype == pl.String else pl.Int64).cast(dtype)
+        for (name, dtype), values in zip(schema.items(), zip(*rows, strict=True), strict=True)
+    ]
+    return pl.DataFrame(series)
+
+
+def columns_of(rows: Rows) -> frozenset[str]:
+    """The names that the rows give values for."""
+    if isinstance(rows, pl.DataFrame):
+        return frozenset(rows.columns)
+    return frozenset(rows[0]) if rows else frozenset()
+
+
+def records(rows: Rows, **constants: object) -> list[dict[str, Any]]:
+    """The rows as parameters of a statement, with the constants in each."""
+    named = rows.iter_rows(named=True) if isinstance(rows, pl.DataFrame) else rows
+    return [{**row, **constants} for row in named]
+
+
+def dump(frame: pl.DataFrame) -> bytes:
+    """The frame as Parquet."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def load(content: bytes) -> pl.LazyFrame:
+    """The frame that `dump` wrote; what is not asked for is not decoded."""
+    return pl.scan_parquet(io.BytesIO(content))

@@ -1,0 +1,43 @@
+"""An open ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ledger.database import Database
+from ledger.migrations import bring_up_to_date
+from ledger.plans import Plans
+from ledger.runs import Runs
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Each subject is an attribute. May be shared by threads; every method is one transaction."""
+
+    def __init__(self, url: str | Path) -> None:
+        """As `ledger.open`."""
+        database = Database(url)
+        try:
+            bring_up_to_date(database)
+        except BaseException:
+            database.close()
+            raise
+        self._database = database
+        self.location = database.location
+        """The URL, without a password."""
+        self.runs = Runs(database)
+        self.plans = Plans(database)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,209 @@
+"""The tables of the ledger: the one declaration that fresh ledgers are made from and migrations are compared with.
+
+Statements are written as SQL in the module of each subject, and nothing imports this module to run them: SQLModel costs
+as much to import as SQLAlchemy itself, and only a fresh or outdated ledger needs it.
+
+Instants are microseconds since 1970 in UTC: exact, sortable and alike on SQLite and PostgreSQL. Frames are Parquet, in
+tables of their own, because SQLite writes a whole row again when one column of it changes. Settings and secrets have no
+column here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, Index, LargeBinary, MetaData, Text
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+__all__ = [
+    "Document",
+    "JournalEntry",
+    "Lease",
+    "Link",
+    "Memory",
+    "OwnedGroup",
+    "PlanFrame",
+    "Result",
+    "Run",
+    "StoredPlan",
+    "Table",
+    "Watermark",
+]
+
+_CLUSTERED = {"sqlite_with_rowid": False}
+"""The primary key is the table: for rows that are found by their key alone."""
+
+
+class Table(SQLModel, registry=registry()):
+    """Has its own metadata, so that no other SQLModel of the process ends up in the ledger."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+
+
+class Run(Table, table=True):
+    """One execution of a sync."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index(None, "sync", "started_at"), Index(None, "target", "status"))
+
+    id: str = Field(primary_key=True)
+    sync: str
+    mode: str
+    target: str
+    status: str
+    plan_id: str | None = Field(default=None, index=True)
+    started_at: int = Field(sa_type=BigInteger)
+    ended_at: int | None = Field(default=None, sa_type=BigInteger)
+    host: str
+    pid: int
+    process: str
+    """Tells the process from a later one of the same number: see `ledger.process`."""
+    flow_run_id: str | None = Field(default=None, index=True)
+    """Not unique: a flow run that Prefect starts again keeps its id."""
+    error: str | None = Field(default=None, sa_type=Text)
+    header: str = Field(sa_type=Text)
+    """JSON object."""
+    source_stats: str | None = Field(default=None, sa_type=Text)
+    """JSON object; null for runs that read no source."""
+
+
+class StoredPlan(Table, table=True):
+    """A plan, by the digest of its content."""
+
+    __tablename__ = "plans"
+    __table_args__ = (Index(None, "sync", "created_at"),)
+
+    id: str = Field(primary_key=True)
+    sync: str
+    target: str
+    state: str
+    created_at: int = Field(sa_type=BigInteger)
+    approved_by: str | None = None
+    approved_at: int | None = Field(default=None, sa_type=BigInteger)
+    header: str = Field(sa_type=Text)
+    """JSON object, as the plan wrote it."""
+
+
+class PlanFrame(Table, table=True):
+    """One frame of a plan, such as its operations, as Parquet."""
+
+    __tablename__ = "plan_frames"
+
+    plan_id: str = Field(primary_key=True, foreign_key="plans.id")
+    name: str = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class JournalEntry(Table, table=True):
+    """What became of one operation of a plan; no row for one that was never sent."""
+
+    __tablename__ = "journal"
+    __table_args__ = _CLUSTERED
+
+    plan_id: str = Field(primary_key=True, foreign_key="plans.id")
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    status: str
+    run_id: str
+    call: int | None = None
+    """The request that carried it, counted from 0 within the run; requests carry several operations."""
+    error: str | None = Field(default=None, sa_type=Text)
+    sent_at: int | None = Field(default=None, sa_type=BigInteger)
+    at: int | None = Field(default=None, sa_type=BigInteger)
+    """When the target acknowledged or refused it, or when it was skipped."""
+
+
+class Link(Table, table=True):
+    """Which account belongs to which person."""
+
+    __tablename__ = "links"
+    __table_args__ = _CLUSTERED
+
+    sync: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    account_id: str | None = None
+    """Null from a creation until the account is first read."""
+    username: str
+    state: str
+    adopted: bool
+    linked_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)
+
+
+class Memory(Table, table=True):
+    """One group or permission that was taken from an account together with its access."""
+
+    __tablename__ = "memories"
+    __table_args__ = _CLUSTERED
+
+    sync: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    removed_at: int = Field(sa_type=BigInteger)
+    run_id: str
+    plan_id: str
+
+
+class OwnedGroup(Table, table=True):
+    """A group of the target that a sync has assigned, and so may remove people from."""
+
+    __tablename__ = "owned_groups"
+    __table_args__ = _CLUSTERED
+
+    sync: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    since: int = Field(sa_type=BigInteger)
+
+
+class Result(Table, table=True):
+    """What a run meant for every person, as Parquet."""
+
+    __tablename__ = "results"
+
+    run_id: str = Field(primary_key=True, foreign_key="runs.id")
+    people: bytes = Field(sa_type=LargeBinary)
+
+
+class Document(Table, table=True):
+    """Where the JSON document of a run lies."""
+
+    __tablename__ = "documents"
+
+    run_id: str = Field(primary_key=True, foreign_key="runs.id")
+    location: str
+    size: int = Field(sa_type=BigInteger)
+    sha256: str
+
+
+class Lease(Table, table=True):
+    """The right of one run to write to one target, for a while."""
+
+    __tablename__ = "leases"
+
+    target: str = Field(primary_key=True)
+    run_id: str
+    token: str
+    """Drawn anew at each acquisition, so that a holder that lost its lease cannot renew another's."""
+    host: str
+    pid: int
+    process: str
+    acquired_at: int = Field(sa_type=BigInteger)
+    expires_at: int = Field(sa_type=BigInteger)
+
+
+class Watermark(Table, table=True):
+    """Up to where something was read: a delta token, an ETag, the instant of the last full read."""
+
+    __tablename__ = "watermarks"
+
+    sync: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: str = Field(sa_type=Text)
+    updated_at: int = Field(sa_type=BigInteger)
