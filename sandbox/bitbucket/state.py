@@ -165,8 +165,8 @@ class State:
 
     def delete_group(self, key: str) -> None:
         group = self.groups[key]
-        members = list(group.members)
-        for member in members:
+        affected = self.members_below(key)
+        for member in list(group.members):
             self.leave(key, member)
         for parent in group.parents:
             self.groups[parent].children.discard(key)
@@ -175,7 +175,7 @@ class State:
         self.group_grants.pop(key, None)
         del self.groups[key]
         self.group_order.discard(key)
-        self._reseat(*members)
+        self._reseat(*affected)
         self._mutated()
 
     def join(self, group_key: str, user_key: str) -> bool:
@@ -200,8 +200,9 @@ class State:
         return True
 
     def nest(self, parent: str, child: str) -> None:
-        self.groups[parent].children.add(child)
-        self.groups[child].parents.add(parent)
+        above, below = self.groups[parent], self.groups[child]
+        above.children.add(child)
+        below.parents.add(parent)
         self._nested = True
         self._reseat(*self.users)
         self._mutated()
@@ -224,11 +225,11 @@ class State:
         return found
 
     def grant_user(self, key: str, permission: Permission | None) -> None:
-        """Replace the direct grant; None revokes it."""
+        """Replace the direct grant; None revokes it. Raises KeyError for an unknown user."""
         if permission is None:
             self.user_grants.pop(key, None)
         else:
-            self.user_grants[key] = permission
+            self.user_grants[self.users[key].key] = permission
         self._reseat(key)
         self._mutated()
 
@@ -236,7 +237,7 @@ class State:
         if permission is None:
             self.group_grants.pop(key, None)
         else:
-            self.group_grants[key] = permission
+            self.group_grants[self.groups[key].key] = permission
         self._reseat(*(self.members_below(key) if self._nested else self.groups[key].members))
         self._mutated()
 
