@@ -1,0 +1,1 @@
+"""Directories to read people, groups and memberships from. None imports another; `connectors.catalog` lists them."""
