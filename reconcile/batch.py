@@ -24,7 +24,7 @@ from directory.call import (
 from reconcile.cover import minimum_cover
 from reconcile.plan import KINDS
 
-__all__ = ["Batch", "batches", "split"]
+__all__ = ["Batch", "batches", "pack", "split"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,18 @@ def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[st
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
     for kind in KINDS:
-        chosen = operations.filter(pl.col("kind") == kind)
-        if chosen.height == 0:
-            continue
-        if kind == "add_membership":
-            yield kind, _additions(chosen, most_members)
-        else:
-            yield kind, [Batch(kind, tuple(_calls(kind, row)), (row["seq"],)) for row in chosen.iter_rows(named=True)]
+        packed = pack(kind, operations.filter(pl.col("kind") == kind), most_members=most_members)
+        if packed:
+            yield kind, packed
+
+
+def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
+    """The batches that carry out operations of one kind."""
+    if chosen.height == 0:
+        return []
+    if kind == "add_membership":
+        return _additions(chosen, most_members)
+    return [Batch(kind, tuple(_calls(kind, row)), (row["seq"],)) for row in chosen.iter_rows(named=True)]
 
 
 def split(batch: Batch) -> list[Batch]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from connectors import catalog
+from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
 from reconcile.policy import Attributes, Groups, Guard, Leavers, People, Policy, Section
 
@@ -68,20 +68,20 @@ def load_sync_file(path: Path) -> SyncFile:
         ) from None
     raw, lines = _parse(path, text)
     raw.setdefault("name", path.stem)
-    problems: list[tuple[Place, str]] = []
-    sides = {side: _side(raw, side, problems) for side in ("source", "target")}
+    found: list[Problem] = []
+    sides = {"source": _section(raw, "source", found), "target": _section(raw, "target", found)}
+    given = {**raw, **{side: model for side, model in sides.items() if model is not None}}
     try:
-        understood = SyncFile.model_validate({**raw, **{side: model for side, model in sides.items() if model}})
+        understood = SyncFile.model_validate(given)
     except ValidationError as error:
-        problems += [
-            problem
-            for problem in _describe(error, SyncFile)
-            if not (problem[0] and problem[0][0] in sides and sides[str(problem[0][0])] is None)
+        # A side that is wrong has been described better above.
+        described = {side for side, model in sides.items() if side in raw and model is None}
+        found += [
+            problem for problem in problems(error, SyncFile) if problem.place[:1] not in {(d,) for d in described}
         ]
-    if problems:
-        listed = [f"{path} line {_line(place, lines)}: {message}" for place, message in problems]
+    if found:
         raise ConfigurationError(
-            "\n".join(listed),
+            "\n".join(f"{path} line {_line(problem.place, lines)}: {problem.under()}" for problem in found),
             not_done=_NOTHING_DONE,
             next_step="mend the file; `usersync schema` prints what it may hold",
         )
@@ -91,8 +91,8 @@ def load_sync_file(path: Path) -> SyncFile:
 def sync_file_schema() -> dict[str, Any]:
     """The JSON Schema of a sync file, for editors: with every source and target that can be had here."""
     schema = SyncFile.model_json_schema()
-    for side in ("source", "target"):
-        schema["properties"][side] = catalog.settings_schema(side)
+    schema["properties"]["source"] = catalog.settings_schema("source")
+    schema["properties"]["target"] = catalog.settings_schema("target")
     schema["title"] = "usersync sync file"
     return schema
 
@@ -129,7 +129,7 @@ def _walk(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) ->
             inner = (*place, key.value)
             if inner in lines:
                 raise ConfigurationError(
-                    f"the key {_dotted(inner)} stands twice (first in line {lines[inner]}); only one would count",
+                    f"the key {'.'.join(map(str, inner))} stands twice (first in line {lines[inner]}); only one would count",
                     subject=f"{path} line {key.start_mark.line + 1}",
                     not_done=_NOTHING_DONE,
                     next_step="remove one of the two",
@@ -141,70 +141,24 @@ def _walk(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) ->
             _walk(path, item, (*place, index), lines)
 
 
-def _side(raw: dict[str, Any], side: str, problems: list[tuple[Place, str]]) -> BaseModel | None:
+def _section(raw: dict[str, Any], side: catalog.Side, found: list[Problem]) -> BaseModel | None:
+    """The settings of one side; what is wrong with them is added to `found`."""
     given = raw.get(side)
     if given is None:
         return None
     if not isinstance(given, dict):
-        problems.append(((side,), f"{side}: this must be a section with a key `kind`"))
+        found.append(Problem((side,), "this must be a section with a key `kind`"))
         return None
     try:
         model = catalog.settings_model(side, given.get("kind"))
     except ConfigurationError as error:
-        problems.append(
-            ((side, "kind"), f"{side}.kind: {error.what}" + (f"; {error.next_step}" if error.next_step else ""))
-        )
+        found.append(Problem((side, "kind"), error.what))
         return None
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        problems += [((side, *place), f"{side}.{message}") for place, message in _describe(error, model)]
+        found += [Problem((side, *problem.place), problem.what) for problem in problems(error, model)]
         return None
-
-
-def _describe(error: ValidationError, model: type[BaseModel]) -> list[tuple[Place, str]]:
-    return [
-        (tuple(detail["loc"]), f"{_dotted(detail['loc'])}: {_plain(detail, model)}")
-        for detail in error.errors(include_url=False, include_input=False)
-    ]
-
-
-def _plain(detail: Any, model: type[BaseModel]) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            *parents, key = detail["loc"]
-            known = _keys(model, parents)
-            near = difflib.get_close_matches(str(key), known, n=1)
-            return "there is no such key" + (
-                f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
-            )
-        case "missing":
-            return "this key is missing"
-        case "value_error":
-            return str(detail["ctx"]["error"])
-        case _:
-            message: str = detail["msg"]
-            return message[:1].lower() + message[1:]
-
-
-def _keys(model: type[BaseModel], parents: list[str | int]) -> list[str]:
-    """The keys that the section at `parents` knows."""
-    for parent in parents:
-        field = model.model_fields.get(str(parent))
-        inner = [part for part in _parts(field.annotation) if isinstance(part, type)] if field else []
-        found = next((part for part in inner if issubclass(part, BaseModel)), None)
-        if found is None:
-            return []
-        model = found
-    return list(model.model_fields)
-
-
-def _parts(annotation: Any) -> list[Any]:
-    return [annotation, *getattr(annotation, "__args__", ())]
-
-
-def _dotted(place: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in place) or "the file"
 
 
 def _line(place: Place, lines: dict[Place, int]) -> int:

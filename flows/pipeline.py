@@ -1,0 +1,256 @@
+"""The order of a run, once, for Prefect and the command line: extract, normalize, select, diff, guard, load, report.
+
+Nothing is decided here. Whatever happens, a run ends in the ledger with a status, a document and a next step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import polars as pl
+
+from directory.errors import ConfigurationError, StalePlan, UsersyncError
+from directory.snapshot import TargetSnapshot
+from ledger.runs import Run
+from reconcile.freshness import freshness
+from reconcile.plan import Plan
+from reconcile.sanity import source_stats
+from tasks.bookkeeping import Bookkeeper
+from tasks.crashes import settle_doubts
+from tasks.decide import diff, normalize, scope_of, select
+from tasks.ending import Ending, Status, status_of_error
+from tasks.extract import extract_source, extract_target
+from tasks.guard import guard
+from tasks.lease import holding
+from tasks.load import load
+from tasks.loading import Loader
+from tasks.memory import last_good_source, owned_groups, remembered
+from tasks.plans import scope_of_plan, stored_plan
+from tasks.report import RunSoFar, report
+from tasks.workshop import Workshop
+
+__all__ = ["apply_plan", "make_plan", "run_sync"]
+
+Outcome = tuple[Status, str, str]
+"""Status, what happened, what to do next."""
+
+
+async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
+    """Plan, guard and apply in one run. A flow run that is tried again goes on with the plan it had begun to apply."""
+    begun = _begun_before(shop)
+    if begun is not None:
+        ending = await apply_plan(shop, begun, wait_seconds=wait_seconds)
+        if ending.status != "failed" or ending.plan is None or not ending.message.startswith(_STALE):
+            return ending
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds):
+            plan = await _decide(shop, so_far)
+            if not await guard(shop.ledger, plan):
+                return _held(plan)
+            so_far.approved = plan.held
+            if plan.empty:
+                return _nothing_to_do(plan)
+            return await _load(shop, so_far, plan, plan.operations)
+
+    return await _run(shop, "sync", body)
+
+
+async def make_plan(shop: Workshop) -> Ending:
+    """Decide and store a plan; nothing is written to the target."""
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        plan = await _decide(shop, so_far)
+        if not await guard(shop.ledger, plan):
+            return _held(plan)
+        if plan.empty:
+            return _nothing_to_do(plan)
+        return "planned", f"plan {plan.id[:8]} is stored, nothing was written", f"usersync apply {plan.id[:8]}"
+
+    return await _run(shop, "plan", body)
+
+
+async def apply_plan(
+    shop: Workshop, plan_id: str, *, approved_by: str | None = None, wait_seconds: float = 0.0
+) -> Ending:
+    """Apply a stored plan exactly as it is. A held one passes only with the name of who approves it."""
+    stored, plan = stored_plan(shop.ledger, plan_id)
+    _same_parties(shop, plan)
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        so_far.plan = plan
+        if plan.held and stored.state not in {"approved", "applying", "partial"}:
+            if approved_by is None:
+                return _held(plan)
+            shop.ledger.plans.approve(plan.id, by=approved_by)
+        so_far.approved = plan.held
+        if stored.state == "applied":
+            return "nothing_to_do", f"plan {plan.id[:8]} was applied before", "make a new plan with `usersync plan`"
+        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds):
+            target = await extract_target(shop.target, scope_of_plan(plan), shop.observer)
+            settle_doubts(shop.ledger, shop.sync.name, target, so_far.run.id)
+            pending = _pending(shop, so_far, plan, target)
+            return await _load(shop, so_far, plan, pending)
+
+    return await _run(shop, "apply", body, plan_id=stored.id)
+
+
+async def _run(
+    shop: Workshop,
+    mode: Literal["sync", "plan", "apply"],
+    body: Callable[[RunSoFar], Awaitable[Outcome]],
+    *,
+    plan_id: str | None = None,
+) -> Ending:
+    shop.ledger.runs.bury_crashed()
+    run = shop.ledger.runs.start(
+        sync=shop.sync.name,
+        mode=mode,
+        target=shop.names.target,
+        plan_id=plan_id,
+        flow_run_id=shop.flow_run_id,
+    )
+    so_far = RunSoFar(run)
+    try:
+        status, message, next_step = await body(so_far)
+    except UsersyncError as error:
+        status, message = status_of_error(error), str(error)
+        next_step = error.next_step or "see the message, then run it again"
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        await report(shop, so_far, "failed", "the run was cancelled; what was acknowledged by then is done", _AGAIN)
+        raise
+    except Exception as error:
+        defect = f"a defect of usersync: {type(error).__name__}: {error}"
+        await report(shop, so_far, "crashed", defect, "report it, with the traceback")
+        raise
+    return await report(shop, so_far, status, message, next_step)
+
+
+_AGAIN = "run it again; only what is missing is done"
+_STALE = "the target moved on"
+
+
+async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
+    policy = shop.sync.policy
+    raw = await extract_source(shop.source, shop.observer)
+    so_far.requests["source"] = raw.requests
+    source = await normalize(raw)
+    selection = await select(source, policy)
+    so_far.source_stats = source_stats(source, selection)
+    owned = owned_groups(shop.ledger, shop.sync.name)
+    target = await extract_target(shop.target, scope_of(selection, owned, policy), shop.observer)
+    settle_doubts(shop.ledger, shop.sync.name, target, so_far.run.id)
+    present = remembered(shop.ledger, shop.sync.name, target)
+    last_good = last_good_source(shop.ledger, shop.sync.name)
+    plan = await diff(source, selection, target, present, policy, shop.names, last_good)
+    so_far.plan = plan
+    shop.observer.planned(plan)
+    return plan
+
+
+def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapshot) -> pl.DataFrame:
+    """What is still to do of a plan. Raises `StalePlan` where the target is not what the plan starts from."""
+    done = shop.ledger.journal.entries(plan.id).filter(pl.col("status") == "done")
+    left = plan.operations.join(done.select("seq"), on="seq", how="anti", maintain_order="left")
+    standing = left.join(freshness(left, target), on="seq", maintain_order="left")
+    stale = standing.filter(pl.col("standing") == "stale")
+    if stale.height:
+        first = stale.row(0, named=True)
+        raise StalePlan(
+            f"{_STALE} since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
+            f"the first: {first['kind']} {first['username'] or first['group']}, {first['because']}",
+            not_done="nothing of what was left of the plan was applied",
+            next_step="make a new plan with `usersync plan`",
+        )
+    books = Bookkeeper(shop.ledger, plan, so_far.run.id)
+    for kind, seq in standing.filter(pl.col("standing") == "already").select("kind", "seq").iter_rows():
+        books.settle(kind, (seq,))
+    return standing.filter(pl.col("standing") == "pending").select(plan.operations.columns)
+
+
+async def _load(shop: Workshop, so_far: RunSoFar, plan: Plan, operations: pl.DataFrame) -> Outcome:
+    so_far.sent = True
+    shop.ledger.plans.set_state(plan.id, "applying")
+    shop.ledger.links.own_groups(shop.sync.name, plan.header.managed_groups)
+    settings = shop.sync.target
+    loader = Loader(
+        operations,
+        shop.target,
+        Bookkeeper(shop.ledger, plan, so_far.run.id),
+        shop.observer,
+        concurrency=getattr(settings, "concurrency", 1),
+        most_members=getattr(settings, "max_members_per_call", 1000),
+    )
+    for kind, packed in loader.chunks():
+        await load(loader, kind, packed)
+    return _loaded(shop, plan, loader)
+
+
+def _loaded(shop: Workshop, plan: Plan, loader: Loader) -> Outcome:
+    done = shop.ledger.journal.entries(plan.id).filter(pl.col("status") == "done").height
+    total = plan.operations.height
+    again = loader.stopped.next_step if loader.stopped and loader.stopped.next_step else _AGAIN
+    if done < total:
+        shop.ledger.plans.set_state(plan.id, "partial")
+        why = f" {loader.stopped}" if loader.stopped else ""
+        status: Status = "partial" if done else "failed"
+        return status, f"{done:,} of {total:,} operations are applied.{why}", again
+    shop.ledger.plans.set_state(plan.id, "applied")
+    if not plan.header.complete:
+        return "partial", f"all {total:,} operations are applied. {_withheld(plan)}", _MEND_SOURCE
+    return "succeeded", f"all {total:,} operations are applied", f"usersync results {'{run}'}"
+
+
+_MEND_SOURCE = "mend the source or what it says above, then run the sync again"
+
+
+def _nothing_to_do(plan: Plan) -> Outcome:
+    if not plan.header.complete:
+        return "partial", f"nothing to do. {_withheld(plan)}", _MEND_SOURCE
+    return "nothing_to_do", "nothing to do: the target is as the source says", "nothing"
+
+
+def _withheld(plan: Plan) -> str:
+    removals = sum(plan.header.withheld.values())
+    findings = "; ".join(plan.header.source_findings[:3])
+    return f"The source was read incompletely ({findings}), so {removals:,} removals were withheld."
+
+
+def _held(plan: Plan) -> Outcome:
+    reasons = "; ".join(finding.message for finding in plan.header.held)
+    next_step = (
+        f"look at it with `usersync show {plan.id[:8]}`; if it is right, "
+        f"`usersync apply {plan.id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
+    )
+    return (
+        "held",
+        f"plan {plan.id[:8]} is held and nothing of it was applied: {reasons}",
+        next_step,
+    )
+
+
+def _begun_before(shop: Workshop) -> str | None:
+    """The plan that an earlier try of this flow run began to apply, or that was approved since."""
+    if shop.flow_run_id is None:
+        return None
+    earlier: Run | None = shop.ledger.runs.find_by_flow_run(shop.flow_run_id)
+    if earlier is None or earlier.plan_id is None or earlier.mode == "plan":
+        return None
+    state = shop.ledger.plans.get(earlier.plan_id).state
+    return earlier.plan_id if state in {"applying", "partial", "approved"} else None
+
+
+def _same_parties(shop: Workshop, plan: Plan) -> None:
+    for what, planned, now in (
+        ("sync", plan.header.sync, shop.sync.name),
+        ("target", plan.header.target, shop.names.target),
+    ):
+        if planned != now:
+            raise ConfigurationError(
+                f"plan {plan.id[:8]} was made for the {what} {planned}, the sync file says {now}",
+                subject=str(shop.path),
+                not_done="nothing was applied",
+                next_step="name the sync file that the plan was made with",
+            )

@@ -1,0 +1,20 @@
+"""The gate between deciding and doing: a plan is stored, and passes if it is clear or approved."""
+
+from __future__ import annotations
+
+from ledger.opening import Ledger
+from reconcile.plan import Plan
+from tasks.plans import store_plan
+from tasks.step import step
+
+__all__ = ["guard"]
+
+
+@step()
+async def guard(ledger: Ledger, plan: Plan) -> bool:
+    """Store the plan and say whether it may be applied. An approval counts for the same plan made again."""
+    stored = store_plan(ledger, plan)
+    if not plan.held or stored.state == "approved":
+        return True
+    ledger.plans.set_state(plan.id, "held")
+    return False

@@ -1,0 +1,47 @@
+"""One run at a time on one target."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from directory.errors import LeaseTaken
+from ledger.opening import Ledger
+
+__all__ = ["holding"]
+
+TTL_SECONDS = 60.0
+RENEW_SECONDS = 15.0
+_RETRY_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: float = 0.0) -> AsyncIterator[None]:
+    """Hold the target's lease for as long as the block lasts, renewed in the background.
+
+    Waits up to `wait_seconds` for another run to end; raises `LeaseTaken` after that.
+    """
+    deadline = asyncio.get_running_loop().time() + wait_seconds
+    while True:
+        try:
+            lease = ledger.leases.acquire(target, run_id, ttl_seconds=TTL_SECONDS)
+            break
+        except LeaseTaken:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            lease.renew()
+
+    renewal = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewal.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewal
+        lease.release()

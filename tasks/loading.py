@@ -1,0 +1,155 @@
+"""Carrying a plan out: calls side by side, each intent written down before it is sent, each answer when it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import polars as pl
+
+from connectors.contract import Target
+from directory.call import Call
+from directory.errors import (
+    AlreadyExists,
+    Fatal,
+    NotFound,
+    OperationRefused,
+    Retryable,
+    Skippable,
+    TargetUnavailable,
+    UsersyncError,
+)
+from reconcile.batch import Batch, pack, split
+from reconcile.plan import KINDS
+from tasks.bookkeeping import Bookkeeper
+from tasks.observer import Observer
+
+__all__ = ["CHUNK", "Loader"]
+
+CHUNK = 500
+"""Batches that one task run of Prefect carries out: few enough to watch, enough that Prefect's share stays small."""
+
+_GIVE_UP_AFTER = 10
+"""Calls in a row that stayed without an answer through all their retries; then the target is down, the rest is left."""
+
+_GONE_IS_DONE = frozenset({"remove_access", "delete", "remove_membership"})
+_NEEDS_ACCOUNT = frozenset({"update", "rename", "restore_access", "add_membership", "remove_membership"})
+
+
+class Loader:
+    """Carries out the pending operations of one plan. Nothing is sent twice by one loader."""
+
+    def __init__(
+        self,
+        operations: pl.DataFrame,
+        target: Target,
+        books: Bookkeeper,
+        observer: Observer,
+        *,
+        concurrency: int,
+        most_members: int,
+    ) -> None:
+        self._operations = operations
+        self._target = target
+        self._books = books
+        self._observer = observer
+        self._concurrency = concurrency
+        self._most_members = most_members
+        self._settled = 0
+        self._unanswered = 0
+        self._lost_people: set[str] = set()
+        self._lost_groups: set[str] = set()
+        self.stopped: UsersyncError | None = None
+        """Why the rest was left: the target is down or refused the credentials."""
+
+    def chunks(self) -> Iterator[tuple[str, list[Batch]]]:
+        """The batches of each kind in order, at most `CHUNK` at a time. Later ones depend on how earlier ones went."""
+        for kind in KINDS:
+            chosen = self._without_lost(kind, self._operations.filter(pl.col("kind") == kind))
+            packed = pack(kind, chosen, most_members=self._most_members)
+            for start in range(0, len(packed), CHUNK):
+                if self.stopped is not None:
+                    return
+                yield kind, packed[start : start + CHUNK]
+
+    async def carry_out(self, kind: str, packed: list[Batch]) -> None:
+        """Send the batches side by side. Returns when all are settled, or soon after something stopped the load."""
+        waiting = iter(packed)
+
+        async def work() -> None:
+            for batch in waiting:
+                if self.stopped is not None:
+                    return
+                await self._settle(batch)
+                self._settled += len(batch.seqs)
+                self._observer.loading(kind, self._settled, self._operations.height)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._concurrency, len(packed))):
+                group.create_task(work())
+
+    async def _settle(self, batch: Batch) -> None:
+        self._books.intend(batch)
+        try:
+            for call in batch.calls:
+                await self._send(batch.kind, call)
+        except OperationRefused as refusal:
+            await self._refused(batch, refusal)
+        except Skippable as problem:
+            self._lost(batch, problem)
+        except Retryable as outage:
+            self._unanswered += 1
+            self._lost(batch, outage)
+            if self._unanswered >= _GIVE_UP_AFTER:
+                self.stopped = TargetUnavailable(
+                    f"{self._unanswered} calls in a row stayed without an answer; the last one: {outage.what}",
+                    not_done="the rest of the plan was not tried",
+                    next_step="see to the target, then run the sync again; it does only what is missing",
+                )
+        except Fatal as error:
+            # Nothing of this batch is known to be done, and nobody else may go on.
+            self._lost(batch, error)
+            self.stopped = error
+        else:
+            self._unanswered = 0
+            self._books.acknowledge(batch)
+
+    async def _send(self, kind: str, call: Call) -> None:
+        try:
+            await self._target.apply(call)
+        except NotFound:
+            if kind not in _GONE_IS_DONE:
+                raise
+        except AlreadyExists:
+            if kind != "create_group":
+                raise
+
+    async def _refused(self, batch: Batch, refusal: OperationRefused) -> None:
+        """Find the membership at fault: each is sent alone, so that one bad name costs nobody else anything."""
+        self._unanswered = 0
+        if len(batch.seqs) == 1:
+            self._lost(batch, refusal)
+            return
+        for single in split(batch):
+            if self.stopped is None:
+                await self._settle(single)
+
+    def _lost(self, batch: Batch, error: UsersyncError) -> None:
+        self._books.refuse(batch, str(error))
+        rows = self._operations.filter(pl.col("seq").is_in(batch.seqs))
+        if batch.kind == "create_group":
+            self._lost_groups.update(rows["group"].str.to_lowercase())
+        elif batch.kind in {"create", "rename", "adopt"}:
+            self._lost_people.update(rows["external_id"])
+
+    def _without_lost(self, kind: str, chosen: pl.DataFrame) -> pl.DataFrame:
+        """Leave out what cannot work because something before it did not, and say so in the journal."""
+        if kind not in _NEEDS_ACCOUNT or not (self._lost_people or self._lost_groups):
+            return chosen
+        orphaned = pl.col("external_id").is_in(list(self._lost_people))
+        homeless = pl.col("group").str.to_lowercase().is_in(list(self._lost_groups)).fill_null(value=False)
+        left = chosen.filter(orphaned | homeless)
+        if left.height:
+            self._books.skip(left["seq"].to_list(), "the account or the group that it needs could not be made ready")
+            self._settled += left.height
+        return chosen.filter(~(orphaned | homeless))

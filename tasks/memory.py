@@ -1,0 +1,46 @@
+"""What the ledger remembers, as the decisions want it, brought up to date with what the target shows."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from directory.normalize import folded
+from directory.snapshot import TargetSnapshot
+from ledger.opening import Ledger
+from reconcile.diff import Present
+from reconcile.sanity import SourceStats
+
+__all__ = ["last_good_source", "owned_groups", "remembered"]
+
+
+def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
+    """Links, memories and owned groups of a sync. Accounts created since the last read get their id noted."""
+    links = ledger.links.all(sync)
+    unseen = links.filter(pl.col("account_id").is_null())
+    if unseen.height:
+        known = target.accounts.select("account_id", folded("username").alias("key"))
+        seen = (
+            unseen.drop("account_id")
+            .with_columns(folded("username").alias("key"))
+            .join(known, on="key")
+            .select("external_id", "account_id")
+        )
+        if seen.height:
+            ledger.links.put(sync, seen)
+            links = ledger.links.all(sync)
+    return Present(
+        links=links.select("external_id", "account_id", "username", "state"),
+        memories=ledger.links.memories(sync).select("external_id", "kind", "name"),
+        managed_groups=owned_groups(ledger, sync),
+    )
+
+
+def last_good_source(ledger: Ledger, sync: str) -> SourceStats | None:
+    """What the source looked like when it was last acted upon."""
+    run = ledger.runs.last_good(sync)
+    return None if run is None or run.source_stats is None else SourceStats.model_validate(run.source_stats)
+
+
+def owned_groups(ledger: Ledger, sync: str) -> frozenset[str]:
+    """Target groups that this sync has assigned before."""
+    return frozenset(ledger.links.owned_groups(sync))

@@ -1,0 +1,129 @@
+"""The end of a run: results a person, the JSON document, the ledger's record, and artifacts where Prefect is there."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from ledger.runs import Run
+from reconcile.plan import Plan
+from reconcile.results import (
+    JOURNAL,
+    PEOPLE_RESULTS,
+    RunHeader,
+    document,
+    group_results,
+    operation_counts,
+    people_results,
+)
+from reconcile.sanity import SourceStats
+from tasks.artifacts import publish
+from tasks.ending import EXIT_CODES, Ending, Status
+from tasks.step import step
+from tasks.workshop import Workshop
+
+__all__ = ["RunSoFar", "report"]
+
+_UNSENT: dict[Status, Literal["planned", "held", "not_sent"]] = {"planned": "planned", "held": "held"}
+
+
+@dataclass
+class RunSoFar:
+    """What is known of a run while it goes on; whatever ends it, this much is reported."""
+
+    run: Run
+    plan: Plan | None = None
+    approved: bool = False
+    source_stats: SourceStats | None = None
+    requests: dict[str, int] = field(default_factory=dict)
+    sent: bool = False
+    """Whether the plan began to be applied."""
+
+
+@step()
+async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str, next_step: str) -> Ending:
+    """Write everything down and end the run. The document is on disk before the ledger says that the run ended."""
+    plan = so_far.plan
+    ended = datetime.now(UTC)
+    so_far.requests["target"] = shop.target.requests
+    journal = shop.ledger.journal.entries(plan.id) if plan is not None and so_far.sent else pl.DataFrame(schema=JOURNAL)
+    unsent = _UNSENT.get(status, "not_sent")
+    people = pl.DataFrame(schema=PEOPLE_RESULTS) if plan is None else people_results(plan, journal, unsent=unsent)
+    applied = operation_counts(plan, journal) if plan is not None and so_far.sent else {}
+    header = _header(shop, so_far, status, message, ended)
+    header = header.model_copy(
+        update={
+            "applied": applied,
+            "outcomes": dict(sorted(people["outcome"].value_counts().iter_rows())),
+            "groups": [] if plan is None else group_results(plan, journal, unsent=unsent),
+        }
+    )
+    path = Path(shop.sync.report.results) / shop.sync.name / f"{so_far.run.id}.json"
+    size, digest = _write(path, header, people)
+    shop.ledger.results.put(so_far.run.id, people)
+    shop.ledger.results.put_document(so_far.run.id, location=str(path), size=size, sha256=digest)
+    shop.ledger.runs.finish(
+        so_far.run.id,
+        "failed" if status == "refused" else status,
+        error=None if status in {"succeeded", "nothing_to_do", "planned"} else message,
+        plan_id=None if plan is None else plan.id,
+        header={**header.model_dump(mode="json", exclude={"groups"}), "sync_file": str(shop.path), "next": next_step},
+        source_stats=None if so_far.source_stats is None else so_far.source_stats.model_dump(),
+        ended_at=ended,
+    )
+    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path))
+    await publish(ending, header, most_rows=shop.sync.report.table_rows)
+    return ending
+
+
+def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ended: datetime) -> RunHeader:
+    plan, run = so_far.plan, so_far.run
+    common = RunHeader(
+        id=run.id,
+        sync=run.sync,
+        mode=run.mode,
+        status=status,
+        exit_code=EXIT_CODES[status],
+        plan_id=None,
+        source=shop.names.source,
+        target=shop.names.target,
+        started_at=run.started_at,
+        ended_at=ended,
+        guard=None,
+        requests=so_far.requests,
+        error=None if status in {"succeeded", "nothing_to_do", "planned"} else message,
+    )
+    if plan is None:
+        return common
+    header = plan.header
+    return common.model_copy(
+        update={
+            "plan_id": plan.id,
+            "guard": "clear" if not plan.held else "approved" if so_far.approved else "held",
+            "findings": list(header.held),
+            "source_complete": header.complete,
+            "source_findings": list(header.source_findings),
+            "withheld": header.withheld,
+            "counts": header.counts,
+            "seats": {"used": header.seats_used, "after": header.seats_after, "maximum": header.seats_maximum},
+        }
+    )
+
+
+def _write(path: Path, header: RunHeader, people: pl.DataFrame) -> tuple[int, str]:
+    """The document, written beside its place and moved there whole. Returns bytes and SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    digest, size = hashlib.sha256(), 0
+    with unfinished.open("wb") as file:
+        for piece in document(header, people):
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+    unfinished.replace(path)
+    return size, digest.hexdigest()

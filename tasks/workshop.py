@@ -1,0 +1,77 @@
+"""What a run works with: the sync file, both connectors, the ledger, and who watches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import ledger as ledgers
+from connectors import catalog
+from connectors.contract import Source, Target
+from ledger.opening import Ledger
+from reconcile.decide import Names
+from tasks.observer import Observer, Unobserved
+from tasks.sync_file import SyncFile, load_sync_file
+
+__all__ = ["Workshop", "find_sync_file", "open_workshop"]
+
+_FOLDER = Path("syncs")
+
+
+@dataclass(frozen=True)
+class Workshop:
+    sync: SyncFile
+    path: Path
+    ledger: Ledger
+    source: Source
+    target: Target
+    observer: Observer
+    flow_run_id: str | None = None
+
+    @property
+    def names(self) -> Names:
+        """What plans and runs call the three parties."""
+        return Names(self.sync.name, _called(self.sync.source), _called(self.sync.target))
+
+
+@asynccontextmanager
+async def open_workshop(
+    path: Path,
+    *,
+    ledger_url: str | None = None,
+    observer: Observer | None = None,
+    flow_run_id: str | None = None,
+) -> AsyncIterator[Workshop]:
+    """Read the sync file and make everything ready; nothing is asked of either side yet.
+
+    Raises `ConfigurationError` for every mistake in the file and for a secret that is missing.
+    """
+    sync = load_sync_file(path)
+    source = catalog.connect_source(sync.source)
+    try:
+        target = catalog.connect_target(sync.target)
+        try:
+            with ledgers.open(ledger_url or ledgers.default_url()) as ledger:
+                yield Workshop(sync, path, ledger, source, target, observer or Unobserved(), flow_run_id)
+        finally:
+            await target.close()
+    finally:
+        await source.close()
+
+
+def find_sync_file(name: str) -> Path:
+    """The file that a person means: a path, or a name under `syncs/`."""
+    given = Path(name)
+    if given.suffix or given.exists():
+        return given
+    return next((path for path in (_FOLDER / f"{name}.yaml", _FOLDER / f"{name}.yml") if path.exists()), given)
+
+
+def _called(settings: object) -> str:
+    """The address of a side where it has one, else its kind."""
+    url = getattr(settings, "url", None)
+    kind = getattr(settings, "kind", type(settings).__name__)
+    return f"{kind} {urlsplit(str(url)).netloc}" if url else str(kind)
