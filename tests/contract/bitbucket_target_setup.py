@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import polars as pl
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connectors.contract import ReadScope
+from connectors.http.retry import RetryPolicy
 from connectors.targets.bitbucket import BitbucketSettings, BitbucketTarget
 from directory.call import (
     AddGroupsToAccount,
@@ -39,11 +41,20 @@ class Pair(NamedTuple):
     url: str
 
 
+FAST: Final = RetryPolicy(first_delay=0.01, longest_delay=0.02)
+"""For tests: waits that nobody has to wait for, unless the server names a time."""
+
+
 @asynccontextmanager
-async def bitbucket(switches: Switches | None = None, **settings: Any) -> AsyncIterator[Pair]:
-    """The account `admin` of the simulator is a SYS_ADMIN; the fixture `password` must be in force."""
+async def bitbucket(
+    switches: Switches | None = None, wrap: Callable[[ASGIApp], ASGIApp] | None = None, **settings: Any
+) -> AsyncIterator[Pair]:
+    """The account `admin` of the simulator is a SYS_ADMIN; `PASSWORD_VARIABLE` must be set.
+
+    `wrap` puts an application before the simulator's.
+    """
     simulator = BitbucketSimulator(switches or Switches(), admin=("admin", PASSWORD))
-    with served(simulator.app) as url:
+    with served(wrap(simulator.app) if wrap else simulator.app) as url:
         target = target_for(url, **settings)
         try:
             yield Pair(simulator, target, url)
@@ -51,9 +62,9 @@ async def bitbucket(switches: Switches | None = None, **settings: Any) -> AsyncI
             await target.close()
 
 
-def target_for(url: str, **settings: Any) -> BitbucketTarget:
+def target_for(url: str, *, retry: RetryPolicy = FAST, **settings: Any) -> BitbucketTarget:
     given = {"username": "admin", "password": f"env:{PASSWORD_VARIABLE}", "read_back_seconds": 0.0, **settings}
-    return BitbucketTarget(BitbucketSettings(url=url, **given))
+    return BitbucketTarget(BitbucketSettings(url=url, **given), retry=retry)
 
 
 def settled(simulator: BitbucketSimulator) -> None:
@@ -123,3 +134,17 @@ def members_of(snapshot: TargetSnapshot, group: str) -> list[str]:
     """Usernames of a group's members, sorted."""
     rows = snapshot.memberships.filter(pl.col("group") == group).join(snapshot.accounts, on="account_id")
     return sorted(rows["username"].to_list())
+
+
+class Interrupted:
+    """Calls `hook` with method and path before each request reaches the simulator."""
+
+    def __init__(self, app: ASGIApp, hook: Callable[[str, str], None]) -> None:
+        self._app = app
+        self._hook = hook
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            query = scope["query_string"].decode()
+            self._hook(scope["method"], f"{scope['path']}?{query}" if query else scope["path"])
+        await self._app(scope, receive, send)

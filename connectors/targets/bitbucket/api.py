@@ -27,13 +27,8 @@ Kind = TypeVar("Kind")
 
 _BASIC_AUTH_RULES: Final = "/rest/basicauth/{api}/config"
 
-# Where a 401 with the right password speaks of one thing and not of the whole login: details only a SYS_ADMIN may see,
-# and changes to an account that outranks ours.
-_OF_ONE_THING: Final = (
-    ("GET", re.compile(r"/admin/(license|mail-server|rate-limit/settings(/.*)?)|/config")),
-    ("PUT", re.compile(r"/admin/(users|permissions/users)")),
-    ("POST", re.compile(r"/admin/users/rename")),
-)
+# What a read lacks when Bitbucket refuses it these, with the right password, is a permission for this one thing.
+_OF_ONE_THING: Final = re.compile(r".*/(admin/(license|mail-server|rate-limit/settings(/users/[^/]+)?)|config)")
 
 
 class Turned(NextPageStart[Row]):
@@ -127,7 +122,11 @@ class BitbucketApi:
         return self._read(await self._ask("GET", self._basic_auth_rules, deed), kind, deed)
 
     async def send(self, write: Write) -> None:
-        """Change something. Raises `OutcomeUnknown` where the answer was lost; see `refusals` for the rest."""
+        """Change something.
+
+        Raises `OutcomeUnknown` where the answer was lost, and `PermissionMissing` where a permission is, for this one
+        change or for all: the caller finds out, and says so with `give_up`. See `refusals` for the rest.
+        """
         answer = await self._ask(write.method, self._root + write.path, write.deed, write)
         if not answer.is_success:
             raise refusal(answer.status, answer.content, write.deed)
@@ -179,10 +178,9 @@ class BitbucketApi:
         """Whether an answer means that this login is no good, so that the client must not try it again."""
         if not is_login_refused(answer.method, answer.status, answer.content):
             return False
-        if isinstance(refusal(answer.status, answer.content, Deed("", "")), PermissionMissing):
-            tail = answer.url.partition("/rest/")[2].partition("/")[2].partition("/")[2]
-            if any(answer.method == method and path.fullmatch(f"/{tail}") for method, path in _OF_ONE_THING):
-                return False
+        unpermitted = isinstance(refusal(answer.status, answer.content, Deed("", "")), PermissionMissing)
+        if unpermitted and (answer.method != "GET" or _OF_ONE_THING.fullmatch(answer.url)):
+            return False
         self._refused = self._refused or answer
         return True
 

@@ -4,6 +4,10 @@ Requests: ceil(accounts / page) + ceil(groups / page) + the pages of members of 
 up to a page, empty ones too) + a constant handful: users' grants, groups' grants, the licence, and, where a group came
 back empty or filled more than a page, the list of groups once more. "page" is the lower of `page_size` and the cap of
 the server.
+
+Pages are cut out of a list that may move: an account that is deleted while the list of accounts is turned can push
+another one out of sight. It turns up again as a member of a group; one that is in no group read is missing, and the
+worst that comes of it is a creation that Bitbucket refuses, since it exists.
 """
 
 from __future__ import annotations

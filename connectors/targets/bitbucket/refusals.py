@@ -36,7 +36,10 @@ _TOKENS_ARE_NO_ADMINS: Final = (
 _LOGIN_REFUSALS: Final = {
     "IncorrectPasswordAuthenticationException": (
         "Bitbucket does not accept the username and password",
-        "set the right password, then run `usersync check` once: five failed logins in a row lock the account",
+        (
+            "set the right password, then run `usersync check` once: five failed logins in a row lock the account; "
+            + _TOKENS_ARE_NO_ADMINS
+        ),
     ),
     "CaptchaRequiredAuthenticationException": (
         "Bitbucket locked the account after too many failed logins and wants a CAPTCHA",

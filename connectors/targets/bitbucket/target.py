@@ -15,7 +15,7 @@ from connectors.targets.bitbucket.reads import read_licence, read_target
 from connectors.targets.bitbucket.refusals import Deed, PermissionMissing
 from connectors.targets.bitbucket.settings import BitbucketSettings
 from connectors.targets.bitbucket.writes import parts_of, touched, write_for
-from directory.call import Call, DeleteAccount, GrantPermission, RemoveMembership, RenameAccount, UpdateAccount
+from directory.call import Call, DeleteAccount, RemoveMembership
 from directory.errors import (
     CredentialsRefused,
     NotFound,
@@ -107,7 +107,7 @@ class BitbucketTarget:
                     return
                 raise
             except PermissionMissing as error:
-                raise await self._for_this_account_only(call, write.deed, error) from error
+                raise await self._for_this_one_only(write.deed, error) from error
             else:
                 return
         raise TargetUnavailable(
@@ -149,20 +149,20 @@ class BitbucketTarget:
             and await group_exists(self._api, call.group)
         )
 
-    async def _for_this_account_only(
-        self, call: Call, deed: Deed, error: PermissionMissing
-    ) -> OperationRefused | CredentialsRefused:
-        """Tell an account that outranks ours from a login that lost its rank; Bitbucket answers 401 to both."""
-        if not isinstance(call, UpdateAccount | RenameAccount | GrantPermission):
-            return error
+    async def _for_this_one_only(self, deed: Deed, error: PermissionMissing) -> OperationRefused | CredentialsRefused:
+        """Tell a change that is beyond an ADMIN from a login that is none; Bitbucket answers 401 to both.
+
+        It costs one more request, which only an ADMIN may make.
+        """
         try:
             await read_licence(self._api)
-        except CredentialsRefused as refused:
-            self._api.give_up(refused)
-            return refused
+        except CredentialsRefused:
+            self._api.give_up(error)
+            return error
         return OperationRefused(
-            "only a SYS_ADMIN may do this, and usersync logs in as an ADMIN",
+            "Bitbucket does not permit this one change, though the login is an ADMIN (401): SYS_ADMINs and their "
+            "groups are changed by SYS_ADMINs alone, and accounts of a read-only directory by nobody here",
             subject=deed.subject,
             not_done=deed.not_done,
-            next_step="leave the account out of the sync, or grant SYS_ADMIN to the account that usersync logs in with",
+            next_step="leave it out of the sync, or grant SYS_ADMIN to the account that usersync logs in with",
         )
