@@ -158,6 +158,11 @@ class Runs:
             if changed.rowcount != 1:
                 raise UnknownRecord(f"the ledger has no run {run_id!r}", not_done=f"its end ({status}) was not noted")
 
+    def attach_plan(self, run_id: str, plan_id: str) -> None:
+        """Note early which plan a run made, so that it is known even of a run that is killed."""
+        with self._database.write() as connection:
+            connection.execute(_ATTACH, {"id": run_id, "plan_id": plan_id})
+
     def get(self, run_id: str) -> Run:
         """By the id, or a beginning of it that no other run shares. Raises UnknownRecord."""
         with self._database.read() as connection:
