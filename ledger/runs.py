@@ -34,6 +34,7 @@ _FINISH = text(
     "UPDATE runs SET status = :status, ended_at = :ended_at, error = :error, header = :header,"
     " plan_id = COALESCE(:plan_id, plan_id), source_stats = COALESCE(:source_stats, source_stats) WHERE id = :id"
 )
+_ATTACH = text("UPDATE runs SET plan_id = :plan_id WHERE id = :id")
 _BY_PREFIX = text("SELECT * FROM runs WHERE substr(id, 1, length(:prefix)) = :prefix")
 _LATEST = text(
     "SELECT * FROM runs WHERE (CAST(:sync AS VARCHAR) IS NULL OR sync = :sync)"
