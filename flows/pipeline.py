@@ -13,12 +13,13 @@ import polars as pl
 
 from directory.errors import ConfigurationError, StalePlan, UsersyncError
 from directory.snapshot import TargetSnapshot
+from ledger.leases import Lease
 from ledger.runs import Run
 from reconcile.freshness import freshness
 from reconcile.plan import Plan
 from reconcile.sanity import source_stats
 from tasks.bookkeeping import Bookkeeper
-from tasks.crashes import settle_doubts
+from tasks.crashes import settle_doubts, without_results
 from tasks.decide import diff, normalize, scope_of, select
 from tasks.ending import Ending, Status, status_of_error
 from tasks.extract import extract_source, extract_target
@@ -46,14 +47,14 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
             return ending
 
     async def body(so_far: RunSoFar) -> Outcome:
-        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds):
+        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds) as lease:
             plan = await _decide(shop, so_far)
             if not await guard(shop.ledger, plan):
                 return _held(plan)
             so_far.approved = plan.held
             if plan.empty:
                 return _nothing_to_do(plan)
-            return await _load(shop, so_far, plan, plan.operations)
+            return await _load(shop, so_far, lease, plan.operations)
 
     return await _run(shop, "sync", body)
 
@@ -88,11 +89,11 @@ async def apply_plan(
         so_far.approved = plan.held
         if stored.state == "applied":
             return "nothing_to_do", f"plan {plan.id[:8]} was applied before", "make a new plan with `usersync plan`"
-        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds):
+        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds) as lease:
             target = await extract_target(shop.target, scope_of_plan(plan), shop.observer)
-            settle_doubts(shop.ledger, shop.sync.name, target, so_far.run.id)
+            await _close_crashed(shop, target, so_far.run.id)
             pending = _pending(shop, so_far, plan, target)
-            return await _load(shop, so_far, plan, pending)
+            return await _load(shop, so_far, lease, pending)
 
     return await _run(shop, "apply", body, plan_id=stored.id)
 
@@ -141,13 +142,27 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     so_far.source_stats = source_stats(source, selection)
     owned = owned_groups(shop.ledger, shop.sync.name)
     target = await extract_target(shop.target, scope_of(selection, owned, policy), shop.observer)
-    settle_doubts(shop.ledger, shop.sync.name, target, so_far.run.id)
+    await _close_crashed(shop, target, so_far.run.id)
     present = remembered(shop.ledger, shop.sync.name, target)
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
     so_far.plan = plan
     shop.observer.planned(plan)
     return plan
+
+
+async def _close_crashed(shop: Workshop, target: TargetSnapshot, run_id: str) -> None:
+    """Complete the records of runs that were killed: what they had sent, and what became of every person."""
+    settle_doubts(shop.ledger, shop.sync.name, target, run_id)
+    for run in without_results(shop.ledger, shop.sync.name):
+        _, plan = stored_plan(shop.ledger, str(run.plan_id))
+        await report(
+            shop,
+            RunSoFar(run, plan=plan, approved=plan.held, sent=True, requests={"target": 0}),
+            "crashed",
+            "the process ended without a word; what it had sent was looked up in the target",
+            "nothing: the next run does what is missing",
+        )
 
 
 def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapshot) -> pl.DataFrame:
@@ -166,20 +181,25 @@ def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapsho
         )
     books = Bookkeeper(shop.ledger, plan, so_far.run.id)
     for kind, seq in standing.filter(pl.col("standing") == "already").select("kind", "seq").iter_rows():
-        books.settle(kind, (seq,))
+        books.acknowledge(kind, [seq])
     return standing.filter(pl.col("standing") == "pending").select(plan.operations.columns)
 
 
-async def _load(shop: Workshop, so_far: RunSoFar, plan: Plan, operations: pl.DataFrame) -> Outcome:
+async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.DataFrame) -> Outcome:
+    plan = so_far.plan
+    if plan is None:
+        raise TypeError("a run loads a plan that it made or was given")
     so_far.sent = True
+    shop.ledger.runs.attach_plan(so_far.run.id, plan.id)
     shop.ledger.plans.set_state(plan.id, "applying")
-    shop.ledger.links.own_groups(shop.sync.name, plan.header.managed_groups)
+    shop.ledger.ownership.add(shop.sync.name, plan.header.managed_groups)
     settings = shop.sync.target
     loader = Loader(
         operations,
         shop.target,
         Bookkeeper(shop.ledger, plan, so_far.run.id),
         shop.observer,
+        keep_lease=lease.renew,
         concurrency=getattr(settings, "concurrency", 1),
         most_members=getattr(settings, "max_members_per_call", 1000),
     )

@@ -3,95 +3,81 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
-from ledger import Ledger, LinkChange, Memory
+from ledger.journal import Consequences
+from ledger.opening import Ledger
 from reconcile.batch import Batch
 from reconcile.plan import Plan
 
 __all__ = ["Bookkeeper"]
+
+_LINKING = ("create", "adopt", "rename", "remove_access", "restore_access", "delete")
 
 
 class Bookkeeper:
     """Writes the journal of one plan. Every method is one transaction: it is on disk when it returns."""
 
     def __init__(self, ledger: Ledger, plan: Plan, run_id: str) -> None:
-        self._ledger = ledger
-        self._plan = plan
+        self._journal = ledger.journal
+        self._plan_id = plan.id
+        self._sync = plan.header.sync
         self._run_id = run_id
-        self._rows: dict[int, dict[str, Any]] = {}
+        linking = plan.operations.filter(pl.col("kind").is_in(_LINKING))
+        self._rows: dict[int, dict[str, Any]] = {row["seq"]: row for row in linking.iter_rows(named=True)}
 
     def intend(self, batch: Batch) -> None:
-        """Before the calls go out. What is about to be taken from a leaver is remembered first, so that a lost answer
-        loses no memory."""
-        memories = [memory for seq in batch.seqs for memory in self._taken(batch.kind, seq)]
-        self._ledger.journal.sent(self._plan.id, self._run_id, batch.seqs, memories=memories)
+        """Before the calls go out. What is about to be taken is remembered first: a lost answer loses no memory."""
+        memories = self._taken(batch.seqs) if batch.kind == "remove_access" else []
+        also = Consequences(self._sync, memories=memories) if memories else None
+        self._journal.sent(self._plan_id, self._run_id, batch.seqs, also=also)
 
-    def acknowledge(self, batch: Batch) -> None:
-        """After the target said yes: the journal and the links change together."""
-        self.settle(batch.kind, batch.seqs)
+    def acknowledge(self, kind: str, seqs: Iterable[int]) -> None:
+        """The target said yes, or shows the effect: the journal and the links change together."""
+        seqs = tuple(seqs)
+        self._journal.done(self._plan_id, self._run_id, seqs, also=self._consequences(kind, seqs))
 
-    def settle(self, kind: str, seqs: tuple[int, ...]) -> None:
-        """As `acknowledge`, for operations whose effect was found in the target."""
-        changes = [change for seq in seqs if (change := self._link_change(kind, self._row(seq))) is not None]
-        self._ledger.journal.done(self._plan.id, self._run_id, seqs, links=changes)
-
-    def refuse(self, batch: Batch, error: str) -> None:
+    def fail(self, seqs: Iterable[int], error: str) -> None:
         """The target said no, or nothing was heard of it."""
-        self.fail(list(batch.seqs), error)
+        self._journal.failed(self._plan_id, self._run_id, seqs, error)
 
-    def fail(self, seqs: list[int], error: str) -> None:
-        """Known not to have happened."""
-        self._ledger.journal.failed(self._plan.id, self._run_id, seqs, error)
-
-    def skip(self, seqs: list[int], why: str) -> None:
+    def skip(self, seqs: Iterable[int], why: str) -> None:
         """Not sent, because something before it failed."""
-        self._ledger.journal.skipped(self._plan.id, self._run_id, seqs, why)
+        self._journal.skipped(self._plan_id, self._run_id, seqs, why)
 
-    def _row(self, seq: int) -> dict[str, Any]:
-        if not self._rows:
-            wanted = self._plan.operations.filter(pl.col("kind").is_in(_LINKING))
-            self._rows = {row["seq"]: row for row in wanted.iter_rows(named=True)}
-        return self._rows.get(seq, {})
+    def _taken(self, seqs: Iterable[int]) -> list[dict[str, str]]:
+        taken = []
+        for row in (self._rows[seq] for seq in seqs):
+            before = json.loads(row["before"])
+            person = row["external_id"]
+            taken += [{"external_id": person, "kind": "group", "name": group} for group in before["groups"]]
+            if before["permission"]:
+                taken.append({"external_id": person, "kind": "permission", "name": before["permission"]})
+        return taken
 
-    def _taken(self, kind: str, seq: int) -> list[Memory]:
-        if kind != "remove_access":
-            return []
-        row = self._row(seq)
-        before = json.loads(row["before"])
-        names = [("group", group) for group in before["groups"]]
-        if before["permission"]:
-            names.append(("permission", before["permission"]))
-        return [Memory(self._plan.header.sync, row["external_id"], kind_, name) for kind_, name in names]
-
-    def _link_change(self, kind: str, row: dict[str, Any]) -> LinkChange | None:
-        if not row:
+    def _consequences(self, kind: str, seqs: tuple[int, ...]) -> Consequences | None:
+        if kind not in _LINKING:
             return None
-        sync, person, account = self._plan.header.sync, row["external_id"], row["account_id"]
-        match kind:
-            case "create":
-                return LinkChange(sync, person, account_id=None, username=row["username"], state="active")
-            case "adopt":
-                return LinkChange(
-                    sync, person, account_id=account, username=row["username"], state="active", adopted=True
-                )
-            case "rename":
-                return LinkChange(sync, person, username=json.loads(row["after"])["username"])
-            case "remove_access":
-                return LinkChange(sync, person, state="access_removed")
-            case "restore_access":
-                return LinkChange(sync, person, state="active", forget=True)
-            case "delete":
-                return LinkChange(sync, person, removed=True)
-            case _:
-                return None
+        rows = [self._rows[seq] for seq in seqs]
+        people = [row["external_id"] for row in rows]
+        if kind == "delete":
+            return Consequences(self._sync, unlinked=people, forgotten=people)
+        links = [{"external_id": row["external_id"], **_link_after(kind, row)} for row in rows]
+        return Consequences(self._sync, links=links, forgotten=people if kind == "restore_access" else ())
 
 
-_LINKING = ("create", "adopt", "rename", "remove_access", "restore_access", "delete")
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
+def _link_after(kind: str, row: dict[str, Any]) -> dict[str, Any]:
+    """What an operation makes of the link."""
+    made = {"username": row["username"], "state": "active"}
+    effects: dict[str, dict[str, Any]] = {
+        # The id is not known before the account is read: Bitbucket answers a creation without a body.
+        "create": {**made, "account_id": None, "adopted": False},
+        "adopt": {**made, "account_id": row["account_id"], "adopted": True},
+        "rename": {"username": json.loads(row["after"] or "{}").get("username", row["username"])},
+        "remove_access": {"state": "access_removed"},
+        "restore_access": {"state": "active"},
+    }
+    return effects[kind]

@@ -1,42 +1,61 @@
-"""Runs that ended without a word: their records are closed, and what they had sent is looked up in the target."""
+"""Runs that ended without a word: what they had sent is looked up in the target, and their results are completed."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from directory.errors import UnknownRecord
 from directory.snapshot import TargetSnapshot
 from ledger.opening import Ledger
+from ledger.runs import Run
 from reconcile.freshness import freshness
 from tasks.bookkeeping import Bookkeeper
 from tasks.plans import stored_plan
 
-__all__ = ["plans_in_doubt", "settle_doubts"]
+__all__ = ["settle_doubts", "without_results"]
+
+_LOOKED_AT = 50
 
 
-def plans_in_doubt(ledger: Ledger, sync: str) -> list[str]:
-    """Ids of plans of which a call was sent and no answer is known."""
-    return ledger.journal.plans_in_doubt(sync)
-
-
-def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str) -> int:
-    """Write down what became of calls that were sent when a run was killed, by looking at the target; returns how many.
+def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str) -> None:
+    """Write down what became of calls that were sent when a run was killed, by looking at the target.
 
     An effect that is there was ours: the link is written as if the answer had come. What is not there never happened.
     """
-    settled = 0
-    for plan_id in plans_in_doubt(ledger, sync):
-        _, plan = stored_plan(ledger, plan_id)
+    unfinished = [*ledger.plans.latest(sync=sync, state="applying"), *ledger.plans.latest(sync=sync, state="partial")]
+    for plan_id in (stored.id for stored in unfinished):
         doubtful = ledger.journal.in_doubt(plan_id)
-        operations = plan.operations.join(doubtful.select("seq"), on="seq", how="semi")
-        standing = freshness(operations, target)
-        # An account of the name that we were about to create is the one that we created.
-        there = (pl.col("standing") == "already") | ((pl.col("kind") == "create") & (pl.col("standing") == "stale"))
-        judged = operations.select("seq", "kind").join(standing, on="seq").with_columns(there.alias("there"))
-        books = Bookkeeper(ledger, plan, run_id)
-        for kind, seq in judged.filter("there").select("kind", "seq").iter_rows():
-            books.settle(kind, (seq,))
-        lost = judged.filter(~pl.col("there"))["seq"].to_list()
-        if lost:
-            books.fail(lost, "the run was killed before the answer came, and the target does not show the change")
-        settled += judged.height
-    return settled
+        if doubtful.height:
+            _settle(ledger, plan_id, doubtful, target, run_id)
+
+
+def _settle(ledger: Ledger, plan_id: str, doubtful: pl.DataFrame, target: TargetSnapshot, run_id: str) -> None:
+    _, plan = stored_plan(ledger, plan_id)
+    operations = plan.operations.join(doubtful.select("seq"), on="seq", how="semi", maintain_order="left")
+    # An account of the name that we were about to create is the one that we created.
+    there = (pl.col("standing") == "already") | ((pl.col("kind") == "create") & (pl.col("standing") == "stale"))
+    judged = (
+        operations.select("seq", "kind")
+        .join(freshness(operations, target), on="seq")
+        .with_columns(there.alias("there"))
+    )
+    books = Bookkeeper(ledger, plan, run_id)
+    for kind, seq in judged.filter("there").select("kind", "seq").iter_rows():
+        books.acknowledge(kind, [seq])
+    lost = judged.filter(~pl.col("there"))["seq"].to_list()
+    if lost:
+        books.fail(lost, "the run was killed before the answer came, and the target does not show the change")
+
+
+def without_results(ledger: Ledger, sync: str) -> list[Run]:
+    """Crashed runs that had begun a plan and left no results."""
+    crashed = [run for run in ledger.runs.latest(sync=sync, limit=_LOOKED_AT) if run.status == "crashed" and run.plan_id]
+    return [run for run in crashed if not _has_results(ledger, run.id)]
+
+
+def _has_results(ledger: Ledger, run_id: str) -> bool:
+    try:
+        ledger.results.people(run_id)
+    except UnknownRecord:
+        return False
+    return True

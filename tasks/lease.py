@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from directory.errors import LeaseTaken
+from ledger.leases import Lease
 from ledger.opening import Ledger
 
 __all__ = ["holding"]
 
-TTL_SECONDS = 60.0
-RENEW_SECONDS = 15.0
+RENEW_SECONDS = 5.0
 _RETRY_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: float = 0.0) -> AsyncIterator[None]:
+async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: float = 0.0) -> AsyncIterator[Lease]:
     """Hold the target's lease for as long as the block lasts, renewed in the background.
 
     Waits up to `wait_seconds` for another run to end; raises `LeaseTaken` after that.
@@ -25,7 +25,7 @@ async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: flo
     deadline = asyncio.get_running_loop().time() + wait_seconds
     while True:
         try:
-            lease = ledger.leases.acquire(target, run_id, ttl_seconds=TTL_SECONDS)
+            lease = ledger.leases.acquire(target, run_id)
             break
         except LeaseTaken:
             if asyncio.get_running_loop().time() >= deadline:
@@ -33,13 +33,15 @@ async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: flo
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def renew() -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            lease.renew()
+        # While nothing is sent, a lease that another run took over is noticed before the first call by the loader.
+        with suppress(LeaseTaken):
+            while True:
+                await asyncio.sleep(RENEW_SECONDS)
+                lease.renew()
 
     renewal = asyncio.create_task(renew())
     try:
-        yield
+        yield lease
     finally:
         renewal.cancel()
         with suppress(asyncio.CancelledError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 
@@ -46,6 +46,7 @@ class Loader:
         books: Bookkeeper,
         observer: Observer,
         *,
+        keep_lease: Callable[[], None],
         concurrency: int,
         most_members: int,
     ) -> None:
@@ -53,6 +54,7 @@ class Loader:
         self._target = target
         self._books = books
         self._observer = observer
+        self._keep_lease = keep_lease
         self._concurrency = concurrency
         self._most_members = most_members
         self._settled = 0
@@ -89,8 +91,9 @@ class Loader:
                 group.create_task(work())
 
     async def _settle(self, batch: Batch) -> None:
-        self._books.intend(batch)
         try:
+            self._keep_lease()
+            self._books.intend(batch)
             for call in batch.calls:
                 await self._send(batch.kind, call)
         except OperationRefused as refusal:
@@ -112,7 +115,7 @@ class Loader:
             self.stopped = error
         else:
             self._unanswered = 0
-            self._books.acknowledge(batch)
+            self._books.acknowledge(batch.kind, batch.seqs)
 
     async def _send(self, kind: str, call: Call) -> None:
         try:
@@ -135,7 +138,7 @@ class Loader:
                 await self._settle(single)
 
     def _lost(self, batch: Batch, error: UsersyncError) -> None:
-        self._books.refuse(batch, str(error))
+        self._books.fail(batch.seqs, str(error))
         rows = self._operations.filter(pl.col("seq").is_in(batch.seqs))
         if batch.kind == "create_group":
             self._lost_groups.update(rows["group"].str.to_lowercase())

@@ -15,7 +15,7 @@ __all__ = ["last_good_source", "owned_groups", "remembered"]
 
 def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
     """Links, memories and owned groups of a sync. Accounts created since the last read get their id noted."""
-    links = ledger.links.all(sync)
+    links = ledger.links.frame(sync)
     unseen = links.filter(pl.col("account_id").is_null())
     if unseen.height:
         known = target.accounts.select("account_id", folded("username").alias("key"))
@@ -27,10 +27,10 @@ def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
         )
         if seen.height:
             ledger.links.put(sync, seen)
-            links = ledger.links.all(sync)
+            links = ledger.links.frame(sync)
     return Present(
         links=links.select("external_id", "account_id", "username", "state"),
-        memories=ledger.links.memories(sync).select("external_id", "kind", "name"),
+        memories=ledger.memories.frame(sync).select("external_id", "kind", "name"),
         managed_groups=owned_groups(ledger, sync),
     )
 
@@ -43,4 +43,4 @@ def last_good_source(ledger: Ledger, sync: str) -> SourceStats | None:
 
 def owned_groups(ledger: Ledger, sync: str) -> frozenset[str]:
     """Target groups that this sync has assigned before."""
-    return frozenset(ledger.links.owned_groups(sync))
+    return ledger.ownership.groups(sync)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from ledger.results import Document
 from ledger.runs import Run
 from reconcile.plan import Plan
 from reconcile.results import (
@@ -50,7 +51,7 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
     """Write everything down and end the run. The document is on disk before the ledger says that the run ended."""
     plan = so_far.plan
     ended = datetime.now(UTC)
-    so_far.requests["target"] = shop.target.requests
+    so_far.requests.setdefault("target", shop.target.requests)
     journal = shop.ledger.journal.entries(plan.id) if plan is not None and so_far.sent else pl.DataFrame(schema=JOURNAL)
     unsent = _UNSENT.get(status, "not_sent")
     people = pl.DataFrame(schema=PEOPLE_RESULTS) if plan is None else people_results(plan, journal, unsent=unsent)
@@ -66,7 +67,7 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
     path = Path(shop.sync.report.results) / shop.sync.name / f"{so_far.run.id}.json"
     size, digest = _write(path, header, people)
     shop.ledger.results.put(so_far.run.id, people)
-    shop.ledger.results.put_document(so_far.run.id, location=str(path), size=size, sha256=digest)
+    shop.ledger.results.put_document(so_far.run.id, Document(str(path), size, digest))
     shop.ledger.runs.finish(
         so_far.run.id,
         "failed" if status == "refused" else status,

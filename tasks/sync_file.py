@@ -76,9 +76,7 @@ def load_sync_file(path: Path) -> SyncFile:
     except ValidationError as error:
         # A side that is wrong has been described better above.
         described = {side for side, model in sides.items() if side in raw and model is None}
-        found += [
-            problem for problem in problems(error, SyncFile) if problem.place[:1] not in {(d,) for d in described}
-        ]
+        found += [problem for problem in problems(error, SyncFile) if not described.intersection(problem.place[:1])]
     if found:
         raise ConfigurationError(
             "\n".join(f"{path} line {_line(problem.place, lines)}: {problem.under()}" for problem in found),
@@ -129,7 +127,7 @@ def _walk(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) ->
             inner = (*place, key.value)
             if inner in lines:
                 raise ConfigurationError(
-                    f"the key {'.'.join(map(str, inner))} stands twice (first in line {lines[inner]}); only one would count",
+                    f"the key {'.'.join(map(str, inner))} stands in line {lines[inner]} already; only one would count",
                     subject=f"{path} line {key.start_mark.line + 1}",
                     not_done=_NOTHING_DONE,
                     next_step="remove one of the two",

@@ -1,0 +1,30 @@
+"""The flow `apply`: carry out a stored plan exactly as it was reviewed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.conduct import conducted
+from flows.pipeline import apply_plan
+from flows.sync import LEASE_WAIT_SECONDS
+
+__all__ = ["apply"]
+
+
+@flow(name="apply", flow_run_name="apply-{plan_id}")
+async def apply(
+    sync_file: Annotated[str, Field(description="The sync file that the plan was made with.")],
+    plan_id: Annotated[str, Field(description="The plan's id, or at least six characters of it.", min_length=6)],
+    approved_by: Annotated[
+        str | None, Field(description="Your name, to let a held plan through. It is kept in the ledger.")
+    ] = None,
+) -> State[dict[str, object]]:
+    """Apply one plan; refused where the target has moved on since."""
+    return await conducted(
+        sync_file,
+        lambda shop: apply_plan(shop, plan_id, approved_by=approved_by, wait_seconds=LEASE_WAIT_SECONDS),
+    )

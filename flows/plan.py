@@ -1,0 +1,22 @@
+"""The flow `plan`: decide and store a plan; the target is only read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.conduct import conducted
+from flows.pipeline import make_plan
+
+__all__ = ["plan"]
+
+
+@flow(name="plan", flow_run_name="plan-{sync_file}")
+async def plan(
+    sync_file: Annotated[str, Field(description="A file under syncs/, by its name, such as `okta`, or a path.")],
+) -> State[dict[str, object]]:
+    """Say what a sync would do. The artifact holds the plan's id for the flow `apply`."""
+    return await conducted(sync_file, make_plan)

@@ -1,0 +1,30 @@
+"""A run's ending as a Prefect state: the flow run says what the exit code says."""
+
+from __future__ import annotations
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from tasks.ending import EXIT_CODES, Ending
+
+__all__ = ["ENDING_NAMES", "state_of"]
+
+ENDING_NAMES = {
+    "succeeded": "Completed",
+    "nothing_to_do": "Nothing to do",
+    "planned": "Planned",
+    "partial": "Applied in part",
+    "held": "Held",
+    "failed": "Failed",
+    "crashed": "Crashed",
+    "refused": "Refused",
+}
+
+
+def state_of(ending: Ending) -> State[dict[str, object]]:
+    """Completed for exit code 0; otherwise a state of type FAILED whose name says which way: held, in part, failed."""
+    kind = Completed if EXIT_CODES[ending.status] == 0 else Failed
+    state: State[dict[str, object]] = kind(
+        name=ENDING_NAMES[ending.status], message=f"{ending.message}. Next: {ending.next_step}"
+    )
+    return state

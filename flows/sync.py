@@ -1,0 +1,26 @@
+"""The flow `sync`: plan, guard and apply in one run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.conduct import conducted
+from flows.pipeline import run_sync
+
+__all__ = ["sync"]
+
+
+@flow(name="sync", flow_run_name="sync-{sync_file}")
+async def sync(
+    sync_file: Annotated[str, Field(description="A file under syncs/, by its name, such as `okta`, or a path.")],
+) -> State[dict[str, object]]:
+    """Make Bitbucket equal to the source, unless the guard holds the plan."""
+    return await conducted(sync_file, lambda shop: run_sync(shop, wait_seconds=LEASE_WAIT_SECONDS))
+
+
+LEASE_WAIT_SECONDS = 1800.0
+"""How long a run waits for another one on the same target, which may belong to another deployment."""

@@ -1,0 +1,63 @@
+"""A run's progress in the Prefect UI: a log line a phase, and one progress bar for the load."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from uuid import UUID
+
+from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.logging import get_run_logger
+
+from reconcile.explain import headline, kind_title
+from reconcile.plan import Plan
+
+__all__ = ["FlowObserver"]
+
+_EVERY_SECONDS = 2.0
+
+
+class FlowObserver:
+    """Fulfils `tasks.observer.Observer`. Updates go out at most every two seconds, whatever the number of people."""
+
+    def __init__(self) -> None:
+        self._logger = get_run_logger()
+        self._artifact: UUID | None = None
+        self._share = 0.0
+        self._last = 0.0
+        self._kind = ""
+        self._pending: asyncio.Task[None] | None = None
+
+    async def begin(self, sync: str) -> None:
+        self._artifact = await acreate_progress_artifact(0.0, key=f"{sync}-progress", description="load")
+
+    async def end(self) -> None:
+        if self._pending is not None:
+            await self._pending
+        await self._update()
+
+    def reading(self, side: str, what: str, rows: int) -> None:
+        pass
+
+    def planned(self, plan: Plan) -> None:
+        self._logger.info("%s", headline(plan))
+        for kind, count in plan.header.counts.items():
+            self._logger.info("%s: %s", kind_title(kind), f"{count:,}")
+        for finding in plan.header.held:
+            self._logger.warning("held: %s", finding.message)
+        if plan.empty:
+            self._share = 100.0
+
+    def loading(self, kind: str, settled: int, total: int) -> None:
+        self._share = 100.0 * settled / max(total, 1)
+        if kind != self._kind:
+            self._kind = kind
+            self._logger.info("%s", kind_title(kind))
+        due = time.monotonic() - self._last >= _EVERY_SECONDS
+        if due and (self._pending is None or self._pending.done()):
+            self._last = time.monotonic()
+            self._pending = asyncio.get_running_loop().create_task(self._update())
+
+    async def _update(self) -> None:
+        if self._artifact is not None:
+            await aupdate_progress_artifact(self._artifact, progress=min(self._share, 100.0))
