@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ledger.opening import Ledger
 
-__all__ = ["default_url", "open"]
+__all__ = ["Ledger", "default_url", "open"]
 
 
 def default_url(home: Path | None = None) -> str:
@@ -33,3 +33,11 @@ def open(url: str | Path) -> Ledger:  # noqa: A001 -- always read as ledger.open
     from ledger.opening import Ledger  # noqa: PLC0415 -- imports SQLAlchemy, which most commands never need
 
     return Ledger(url)
+
+
+def __getattr__(name: str) -> object:
+    if name != "Ledger":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ledger.opening import Ledger  # noqa: PLC0415 -- as in `open`
+
+    return Ledger

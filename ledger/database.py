@@ -18,7 +18,7 @@ from directory.errors import ConfigurationError, Fatal
 __all__ = ["Database"]
 
 _BUSY_SECONDS = 30
-_POSTGRESQL_DRIVERS = ("psycopg", "psycopg2", "pg8000")
+_POSTGRESQL_DRIVERS = ("psycopg", "psycopg2")
 _WRITES = "usersync_writes"
 _POSTGRESQL_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
 
@@ -101,13 +101,12 @@ def _parse(url: str | Path) -> URL:
 
 
 def _postgresql_driver(url: URL) -> str:
-    if "+" in url.drivername:
-        return url.drivername
-    for driver in _POSTGRESQL_DRIVERS:
+    named = url.drivername.partition("+")[2]
+    for driver in (named,) if named in _POSTGRESQL_DRIVERS else _POSTGRESQL_DRIVERS:
         if find_spec(driver) is not None:
             return f"postgresql+{driver}"
     raise ConfigurationError(
-        "a ledger in PostgreSQL needs a driver, and none is installed",
+        f"a ledger in PostgreSQL needs a driver ({' or '.join(_POSTGRESQL_DRIVERS)}), and none is installed",
         subject=url.render_as_string(hide_password=True),
         not_done="the ledger was not opened",
         next_step='install one beside usersync: pip install "psycopg[binary]"',
@@ -115,11 +114,11 @@ def _postgresql_driver(url: URL) -> str:
 
 
 def _engine_options(sqlite: bool) -> dict[str, Any]:  # noqa: FBT001 -- read by name where it is called
-    return {"connect_args": {"timeout": _BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
+    return {"connect_args": {"timeout": _BUSY_SECONDS}, "paramstyle": "named"} if sqlite else {"pool_pre_ping": True}
 
 
 def _create_privately(path: Path, location: str) -> None:
-    """It holds names, addresses and groups of people: for its owner alone. SQLite gives its side files the same mode."""
+    """It holds names, addresses and groups of people: for its owner alone. SQLite gives side files the same mode."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

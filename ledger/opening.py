@@ -7,9 +7,16 @@ from types import TracebackType
 from typing import Self
 
 from ledger.database import Database
+from ledger.journal import Journal
+from ledger.leases import Leases
+from ledger.links import Links
+from ledger.memories import Memories
 from ledger.migrations import bring_up_to_date
+from ledger.ownership import Ownership
 from ledger.plans import Plans
+from ledger.results import Results
 from ledger.runs import Runs
+from ledger.watermarks import Watermarks
 
 __all__ = ["Ledger"]
 
@@ -30,6 +37,13 @@ class Ledger:
         """The URL, without a password."""
         self.runs = Runs(database)
         self.plans = Plans(database)
+        self.journal = Journal(database)
+        self.links = Links(database)
+        self.memories = Memories(database)
+        self.ownership = Ownership(database)
+        self.leases = Leases(database)
+        self.results = Results(database)
+        self.watermarks = Watermarks(database)
 
     def close(self) -> None:
         self._database.close()

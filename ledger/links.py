@@ -1,0 +1,90 @@
+"""Links: which account belongs to which person, by the source's immutable id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from ledger.database import Database
+from ledger.frame import Rows, columns_of, read_frame, records, write_rows
+from ledger.instant import micros
+
+__all__ = ["LINKS", "Links", "delete_links", "write_links"]
+
+LINKS: Mapping[str, pl.DataType] = {
+    "external_id": pl.String(),
+    "account_id": pl.String(),
+    "username": pl.String(),
+    "state": pl.String(),
+    "adopted": pl.Boolean(),
+    "linked_at": pl.Datetime("us", "UTC"),
+    "updated_at": pl.Datetime("us", "UTC"),
+}
+"""`account_id` is null from a creation until the account is first read; `username` is the target's; `state` is one of
+`active`, `access_removed` and `kept`; `adopted` tells accounts that existed before their link."""
+
+_FIRST_VALUES = {"account_id": None, "username": None, "state": "active", "adopted": False}
+_READ = text(
+    "SELECT external_id, account_id, username, state, CASE WHEN adopted THEN 1 ELSE 0 END, linked_at, updated_at"
+    " FROM links WHERE sync = :sync ORDER BY external_id"
+)
+_PUT = text(
+    "INSERT INTO links (sync, external_id, account_id, username, state, adopted, linked_at, updated_at)"
+    " VALUES (:sync, :external_id, :account_id, :username, :state, :adopted, :at, :at)"
+    " ON CONFLICT (sync, external_id) DO UPDATE SET username = excluded.username, updated_at = excluded.updated_at,"
+    " account_id = CASE WHEN :has_account_id THEN excluded.account_id ELSE links.account_id END,"
+    " state = CASE WHEN :has_state THEN excluded.state ELSE links.state END,"
+    " adopted = CASE WHEN :has_adopted THEN excluded.adopted ELSE links.adopted END"
+)
+_CHANGE = text(
+    "UPDATE links SET updated_at = :at,"
+    " account_id = CASE WHEN :has_account_id THEN :account_id ELSE account_id END,"
+    " state = CASE WHEN :has_state THEN :state ELSE state END,"
+    " adopted = CASE WHEN :has_adopted THEN :adopted ELSE adopted END"
+    " WHERE sync = :sync AND external_id = :external_id"
+)
+_DELETE = text("DELETE FROM links WHERE sync = :sync AND external_id = :external_id")
+
+
+class Links:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def frame(self, sync: str) -> pl.DataFrame:
+        """All links of a sync, schema `LINKS`, sorted by `external_id`."""
+        with self._database.read() as connection:
+            return read_frame(connection, _READ, {"sync": sync}, LINKS)
+
+    def put(self, sync: str, rows: Rows, *, at: datetime | None = None) -> None:
+        """Write links, all or none. Rows have `external_id` and any of `account_id`, `username`, `state`, `adopted`.
+
+        What the rows do not give stays as it is. Without `username` only links that exist are changed; a new one is
+        active and not adopted unless its row says otherwise.
+        """
+        with self._database.write() as connection:
+            write_links(connection, sync, rows, at=micros(at))
+
+    def remove(self, sync: str, external_ids: Iterable[str]) -> None:
+        """Forget links, such as those of deleted accounts; ids without a link are passed over."""
+        with self._database.write() as connection:
+            delete_links(connection, sync, external_ids)
+
+
+def write_links(connection: Connection, sync: str, rows: Rows, *, at: int) -> None:
+    """As `Links.put`, within a transaction; `at` in microseconds."""
+    given = columns_of(rows)
+    if not given:
+        return
+    defaults = {name: value for name, value in _FIRST_VALUES.items() if name not in given}
+    constants = {f"has_{name}": name in given for name in _FIRST_VALUES if name != "username"}
+    parameters = records(rows, **constants, **defaults, sync=sync, at=at)
+    write_rows(connection, _PUT if "username" in given else _CHANGE, parameters)
+
+
+def delete_links(connection: Connection, sync: str, external_ids: Iterable[str]) -> None:
+    """As `Links.remove`, within a transaction."""
+    parameters = [{"sync": sync, "external_id": external_id} for external_id in external_ids]
+    write_rows(connection, _DELETE, parameters)
