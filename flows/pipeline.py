@@ -129,6 +129,7 @@ async def _run(
     return await report(shop, so_far, status, message, next_step)
 
 
+_NAMED = 3
 _AGAIN = "run it again; only what is missing is done"
 _STALE = "the target moved on"
 
@@ -205,10 +206,10 @@ async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.D
     )
     for kind, packed in loader.chunks():
         await load(loader, kind, packed)
-    return _loaded(shop, plan, loader)
+    return _loaded(shop, so_far, plan, loader)
 
 
-def _loaded(shop: Workshop, plan: Plan, loader: Loader) -> Outcome:
+def _loaded(shop: Workshop, so_far: RunSoFar, plan: Plan, loader: Loader) -> Outcome:
     done = shop.ledger.journal.entries(plan.id).filter(pl.col("status") == "done").height
     total = plan.operations.height
     again = loader.stopped.next_step if loader.stopped and loader.stopped.next_step else _AGAIN
@@ -220,7 +221,7 @@ def _loaded(shop: Workshop, plan: Plan, loader: Loader) -> Outcome:
     shop.ledger.plans.set_state(plan.id, "applied")
     if not plan.header.complete:
         return "partial", f"all {total:,} operations are applied. {_withheld(plan)}", _MEND_SOURCE
-    return "succeeded", f"all {total:,} operations are applied", f"usersync results {'{run}'}"
+    return "succeeded", f"all {total:,} operations are applied", f"`usersync results {so_far.run.id}` tells who got what"
 
 
 _MEND_SOURCE = "mend the source or what it says above, then run the sync again"
@@ -229,17 +230,19 @@ _MEND_SOURCE = "mend the source or what it says above, then run the sync again"
 def _nothing_to_do(plan: Plan) -> Outcome:
     if not plan.header.complete:
         return "partial", f"nothing to do. {_withheld(plan)}", _MEND_SOURCE
-    return "nothing_to_do", "nothing to do: the target is as the source says", "nothing"
+    return "nothing_to_do", "nothing to do: the target is as the source says", "nothing needs to be done"
 
 
 def _withheld(plan: Plan) -> str:
     removals = sum(plan.header.withheld.values())
-    findings = "; ".join(plan.header.source_findings[:3])
+    findings = "; ".join(plan.header.source_findings[:_NAMED])
     return f"The source was read incompletely ({findings}), so {removals:,} removals were withheld."
 
 
 def _held(plan: Plan) -> Outcome:
-    reasons = "; ".join(finding.message for finding in plan.header.held)
+    found = plan.header.held
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    reasons = "; ".join(finding.message for finding in found[:_NAMED]) + more
     next_step = (
         f"look at it with `usersync show {plan.id[:8]}`; if it is right, "
         f"`usersync apply {plan.id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
