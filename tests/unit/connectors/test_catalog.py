@@ -176,13 +176,13 @@ def test_mistakes_inside_lists_and_unions_and_no_secret_is_repeated(
     installed("usersync.sources", hr="our_hr:OFFER")
     raw = {
         "kind": "hr",
-        "login": {"secret": "hunter2", "secert": "hunter3"},
+        "login": {"secret": "hunter2", "sekret": "hunter3"},
         "rates": [{"capacity": 1}, {"capasity": 3, "capacity": 10}],
         "limit": {"capacity": "hunter4"},
     }
     assert mistakes(raw) == [
         "source.login.secret: a secret is given as env:NAME, file:/path or block:type/name, never as itself",
-        "source.login.secert: there is no such key; did you mean secret?",
+        "source.login.sekret: there is no such key; did you mean secret?",
         "source.rates.1.capacity: this must be at most 9",
         "source.rates.1.capasity: there is no such key; did you mean capacity?",
         "source.limit.capacity: this must be a whole number, not text",
@@ -223,7 +223,7 @@ def test_the_schema_judges_as_the_model_does() -> None:
     judge = Draft202012Validator({"properties": {"source": settings_schema("source")}})
     fits: dict[str, Any] = {"kind": "file", "people": "p.csv", "columns": {"active": None}}
     assert judge.is_valid({"source": fits})
-    assert not judge.is_valid({"source": {**fits, "peopel": "x"}})
+    assert not judge.is_valid({"source": {**fits, "peoples": "x"}})
     assert not judge.is_valid({"source": {**fits, "columns": {"emial": "x"}}})
     assert not judge.is_valid({"source": {"people": "p.csv"}})
 
