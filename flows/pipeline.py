@@ -221,7 +221,8 @@ def _loaded(shop: Workshop, so_far: RunSoFar, plan: Plan, loader: Loader) -> Out
     shop.ledger.plans.set_state(plan.id, "applied")
     if not plan.header.complete:
         return "partial", f"all {total:,} operations are applied. {_withheld(plan)}", _MEND_SOURCE
-    return "succeeded", f"all {total:,} operations are applied", f"`usersync results {so_far.run.id}` tells who got what"
+    next_step = f"`usersync results {so_far.run.id}` tells who got what"
+    return "succeeded", f"all {total:,} operations are applied", next_step
 
 
 _MEND_SOURCE = "mend the source or what it says above, then run the sync again"
