@@ -62,7 +62,9 @@ async def test_a_call_takes_effect_with_one_request_and_is_found_afterwards(case
 
         assert case.effective(simulator)
         assert simulator.requests.writes - before == 1
+        asked = held.requests
         assert await held.holds(case.call)
+        assert held.requests - asked == (2 if isinstance(case.call, RenameAccount) else 1)
         assert held.requests == len(simulator.requests)
 
 
@@ -278,6 +280,21 @@ async def test_nothing_to_add_sends_nothing() -> None:
         await target.apply(AddGroupsToAccount("jane", ()))
 
         assert len(simulator.requests) == 0
+
+
+async def test_members_of_a_large_group_are_looked_up_where_that_takes_fewer_requests() -> None:
+    async with bitbucket(Switches(page_cap=2)) as (simulator, target, _):
+        settled(simulator)
+        for number in range(30):
+            simulator.state.add_user(f"a{number:02}")
+            simulator.state.join("devs", f"a{number:02}")
+        simulator.state.join("devs", "joe")
+
+        assert await target.holds(AddMembersToGroup("devs", ("jane", "joe")))
+        assert target.requests == 4  # two pages of sixteen, then each of the two by name
+        assert await target.holds(AddMembersToGroup("devs", tuple(f"a{number:02}" for number in range(20))))
+        assert target.requests == 4 + 10
+        assert not await target.holds(AddMembersToGroup("devs", ("jane", "mary", "a00")))
 
 
 @pytest.mark.parametrize("partial_update", ["keeps", "blanks"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.contract import CheckFinding
 from connectors.targets.bitbucket import Rate
@@ -149,3 +150,28 @@ async def test_a_server_that_does_not_answer_is_a_problem_and_not_an_exception()
     assert [finding.level for finding in findings] == ["problem"]
     assert findings[0].next_step
     await target.close()
+
+
+class KnownAs:
+    """Bitbucket names in a header who logged in; a directory may know a login by another name."""
+
+    def __init__(self, app: ASGIApp, name: bytes) -> None:
+        self._app = app
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                others = [header for header in message["headers"] if header[0].lower() != b"x-ausername"]
+                message = {**message, "headers": [*others, (b"x-ausername", self._name)]}
+            await send(message)
+
+        await self._app(scope, receive, say)
+
+
+@pytest.mark.parametrize(("name", "level"), [(b"Admin", "ok"), (b"admin%40example.test", "problem")])
+async def test_a_login_that_bitbucket_knows_by_another_name_is_a_problem(name: bytes, level: str) -> None:
+    async with bitbucket(wrap=lambda app: KnownAs(app, name)) as (_, target, _url):
+        words = "logged in as admin" if level == "ok" else "knows that account as admin@example.test"
+
+        assert about(await target.check(), words).level == level

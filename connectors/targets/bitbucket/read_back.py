@@ -79,16 +79,16 @@ async def _(call: AddMembersToGroup, api: BitbucketApi) -> bool:
     missing = {username.casefold(): username for username in call.usernames}
     deed = Deed(f"group {call.group}", "its members were not read")
     found = api.pages("/admin/groups/more-members", MemberRow, deed, {"context": call.group})
-    # One page shows a thousand members, a look-up one: pages are turned while there are fewer of them than look-ups.
-    turned = 0
+    # A page shows a thousand members, a look-up one. How many pages there are is not known, so as many are turned as
+    # looking everybody up would take requests, and who was not on them is looked up: at most twice the fewest.
+    most = len(missing) if len(missing) > 1 else 0
     async with aclosing(found) as pages:
-        while turned < len(missing) and len(call.usernames) > 1:
+        for _ in range(most):
             rows = await anext(pages, None)
-            if rows is None:
-                return False
-            turned += 1
-            for row in rows:
+            for row in rows or ():
                 missing.pop(row.name.casefold(), None)
+            if rows is None or not missing:
+                return not missing
     for username in missing.values():
         if not await _is_member(api, username, call.group):
             return False
