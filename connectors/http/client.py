@@ -99,6 +99,11 @@ class HttpClient:
     def __repr__(self) -> str:
         return f"HttpClient({self.base_url!r}, name={self.name!r}, requests={self.requests})"
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the credentials were refused, so that nothing is sent any more."""
+        return self._refusal is not None
+
     async def __aenter__(self) -> Self:
         return self
 
