@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, ProgrammingError
 
 from directory.errors import ConfigurationError, Fatal
 
@@ -38,23 +38,13 @@ class Database:
             _prepare_sqlite(self._engine)
         self._writer = self._engine.execution_options(**{_WRITES: True})
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state of the ledger. Raises Fatal when the database does not answer."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise self._unusable(error) from error
+        return self._transaction(self._engine)
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> AbstractContextManager[Connection]:
         """A transaction that is committed at its end, or not at all. Raises Fatal when it could not be."""
-        try:
-            with self._writer.begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise self._unusable(error) from error
+        return self._transaction(self._writer)
 
     def clock(self, connection: Connection) -> int:
         """The present instant in microseconds, by the clock that all users of the database share."""
@@ -65,9 +55,19 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
 
-    def _unusable(self, error: DatabaseError | InterfaceError) -> Fatal:
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except (IntegrityError, ProgrammingError):  # a mistake of ours, not of the database
+            raise
+        except DBAPIError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: DBAPIError) -> Fatal:
         return Fatal(
-            f"the ledger's database failed: {error.orig or error}",
+            f"the ledger's database failed: {error.orig}",
             subject=self.location,
             not_done="what was being written to the ledger was not written; what was written before stays",
             next_step="see that the database answers, is writable and has room, then run again; "

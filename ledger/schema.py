@@ -10,8 +10,6 @@ column here.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from sqlalchemy import BigInteger, Index, LargeBinary, MetaData, Text
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -35,16 +33,18 @@ _CLUSTERED = {"sqlite_with_rowid": False}
 """The primary key is the table: for rows that are found by their key alone."""
 
 
-class Table(SQLModel, registry=registry()):
-    """Has its own metadata, so that no other SQLModel of the process ends up in the ledger."""
+_METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+"""Migrations name what they change, so everything has a name of ours on both databases."""
 
-    metadata: ClassVar[MetaData] = MetaData(
-        naming_convention={
-            "pk": "pk_%(table_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        }
-    )
+
+class Table(SQLModel, registry=registry(metadata=_METADATA)):
+    """Apart from any other SQLModel of the process, whose tables do not belong into the ledger."""
 
 
 class Run(Table, table=True):
