@@ -25,6 +25,8 @@ OLDEST_JAVA: Final = 17
 DOWNLOAD_SECONDS: Final = 900
 BUILD_SECONDS: Final = 300
 
+_THREAD_FACTORY: Final = "io.quarkus.bootstrap.forkjoin.QuarkusForkJoinWorkerThreadFactory"
+
 JVM_OPTIONS: Final = (
     "-Xms64m",
     "-Xmx768m",
@@ -35,8 +37,7 @@ JVM_OPTIONS: Final = (
     "-Duser.language=en",
     "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
     "-Dpicocli.disable.closures=true",
-    "-Djava.util.concurrent.ForkJoinPool.common.threadFactory="
-    "io.quarkus.bootstrap.forkjoin.QuarkusForkJoinWorkerThreadFactory",
+    f"-Djava.util.concurrent.ForkJoinPool.common.threadFactory={_THREAD_FACTORY}",
     "--add-opens=java.base/java.util=ALL-UNNAMED",
     "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
     "--add-opens=java.base/java.security=ALL-UNNAMED",

@@ -10,11 +10,11 @@ from itertools import cycle, islice
 from typing import Any, Final
 
 CLIENT_ID: Final = "usersync"
-CLIENT_SECRET: Final = "invented-for-one-test-run"
+CLIENT_SECRET: Final = "invented+for%one: test/run"
 READING_ROLES: Final = ("view-users", "query-users", "query-groups")
 
 FIRST_NAMES: Final = ("Zoë", "Łukasz", "Nguyễn", "Ólafur", "李", "Aoife", "José", "Мария", "Ayşe", "Anders", "Noor")
-LAST_NAMES: Final = ("Müller", "Żółć", "Văn An", "Þórsson", "小龙", "O'Brien", "Peña", "Иванова", "Yıldız", "Sørensen")
+LAST_NAMES: Final = ("Müller", "Żółć", "Văn An", "Þórsson", "小龙", "O'Brien", "Peña", "Иванова", "Güneş", "Sørensen")
 DEPARTMENTS: Final = ("Research", "Forschung & Entwicklung", "Ventes", "運用")
 
 CHILDREN: Final = (14, 6, 4, 0)
