@@ -27,6 +27,10 @@ from reconcile.plan import KINDS
 __all__ = ["Batch", "batches", "pack", "split"]
 
 
+ADOPTED = 1000
+"""Adoptions need no call, so that many are written down at once."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Calls that belong together: they are sent one after the other, and carry out the operations `seqs`."""
@@ -53,6 +57,9 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
         return []
     if kind == "add_membership":
         return _additions(chosen, most_members)
+    if kind == "adopt":
+        seqs = chosen["seq"].to_list()
+        return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
     return [Batch(kind, tuple(_calls(kind, row)), (row["seq"],)) for row in chosen.iter_rows(named=True)]
 
 
