@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from reconcile.correlate import Correlation
+from reconcile.correlate import Correlation, too_long
 from reconcile.select import Selection
 
 __all__ = ["account_operations", "json_object", "named_people"]
@@ -67,7 +67,7 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
         json_object(pl.col(wish["username"]).alias("username")).alias("after"),
         pl.lit("the source calls them so now").alias("reason"),
     )
-    email, name = pl.coalesce("email", "current_email"), pl.coalesce("display_name", "current_display_name")
+    email, name = _sendable("email"), _sendable("display_name")
     differs = ~(email.eq_missing(pl.col("current_email")) & name.eq_missing(pl.col("current_display_name")))
     updated = named.filter(pl.col("account").is_not_null() & pl.col("mutable_details") & differs).select(
         pl.lit("update").alias("kind"),
@@ -81,6 +81,12 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
         pl.lit("the source's attributes changed").alias("reason"),
     )
     return pl.concat([adopted, renamed, created, updated], how="diagonal")
+
+
+def _sendable(column: str) -> pl.Expr:
+    """What the source says, or what is there where the source says nothing or nothing that can be sent."""
+    said = pl.when(~too_long(pl.col(column))).then(pl.col(column))
+    return pl.coalesce(said, f"current_{column}")
 
 
 def json_object(*columns: str | pl.Expr) -> pl.Expr:

@@ -17,7 +17,7 @@ from reconcile.pattern import matches_any
 from reconcile.policy import People
 from reconcile.select import Selection
 
-__all__ = ["LINKS", "Correlation", "correlate"]
+__all__ = ["LINKS", "Correlation", "correlate", "too_long"]
 
 LINKS: Mapping[str, pl.DataType] = {
     "external_id": pl.String(),
@@ -46,48 +46,68 @@ class Correlation:
 def correlate(selection: Selection, target: NumberedTarget, links: pl.DataFrame, policy: People) -> Correlation:
     """Match people and accounts. `links` has at least the columns `LINKS`."""
     accounts = _accounts(target, policy)
-    linked = _linked(links, accounts)
     people = selection.people.filter("wanted").select(
-        "person", "external_id", "username", "email", folded("username").alias("key"), folded("email").alias("mail_key")
+        "person",
+        "external_id",
+        "username",
+        "email",
+        "display_name",
+        folded("username").alias("key"),
+        folded("email").alias("mail_key"),
     )
+    linked = _linked(links, accounts, people)
     matched = people.join(
         linked.select("external_id", "account", "state"), on="external_id", how="left", maintain_order="left"
     ).with_columns(pl.when(pl.col("account").is_not_null()).then(pl.lit("linked")).alias("match"))
-    free = accounts.join(linked.select("account"), on="account", how="anti")
     if "username" in policy.adopt:
-        matched = _adopt(matched, free, "key", "adopt_username")
+        matched = _adopt(matched, accounts, linked, "key", "adopt_username")
     if "email" in policy.adopt:
-        free = free.join(matched.select("account").drop_nulls(), on="account", how="anti")
-        matched = _adopt(matched, free, "mail_key", "adopt_email")
-    matched = matched.with_columns(pl.col("match").fill_null("new"))
-
-    matched = (
-        matched.join(accounts.select("account", "protected"), on="account", how="left", maintain_order="left")
-        .with_columns(pl.when("protected").then(pl.lit("protected")).otherwise("match").alias("match"))
-        .join(_problems(matched, accounts, linked), on="person", how="left", maintain_order="left")
+        # A protected account is nobody's: its address must keep nobody from an account of their own.
+        matched = _adopt(matched, accounts.filter(~pl.col("protected")), linked, "mail_key", "adopt_email")
+    reserved = _protected("username", target, policy)
+    matched = matched.with_columns(
+        pl.col("match").fill_null("new"),
+        accounts["protected"].gather(matched["account"]).alias("protected"),
+        reserved.alias("reserved"),
     )
-    leavers = (
-        linked.join(people.select("external_id"), on="external_id", how="anti")
-        .join(accounts.select("account", "protected"), on="account")
-        .select("external_id", "account", "state", "protected")
+    shielded = pl.coalesce("protected", "reserved")
+    return Correlation(
+        people=matched.join(
+            _problems(matched, accounts, linked), on="person", how="left", maintain_order="left"
+        ).select(
+            "person",
+            "account",
+            pl.when(shielded).then(pl.lit("protected")).otherwise("match").alias("match"),
+            "state",
+            "problem",
+        ),
+        leavers=linked.join(people.select("external_id"), on="external_id", how="anti")
+        .join(accounts.select("account", "protected"), on="account", maintain_order="left")
+        .select("external_id", "account", "state", "protected"),
     )
-    return Correlation(people=matched.select("person", "account", "match", "state", "problem"), leavers=leavers)
 
 
 def _accounts(target: NumberedTarget, policy: People) -> pl.DataFrame:
-    principal = pl.col("key") == target.principal.lower()
     return target.accounts.select(
         "account",
         "account_id",
         "username",
         "key",
         folded("email").alias("mail_key"),
-        (principal | matches_any("username", policy.protect)).alias("protected"),
+        _protected("username", target, policy).alias("protected"),
     )
 
 
-def _linked(links: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
-    """Links whose account exists: `external_id`, `account`, `state`. The id decides, the name only without one."""
+def _protected(username: str, target: NumberedTarget, policy: People) -> pl.Expr:
+    principal = (folded(username) == target.principal.lower()).fill_null(value=False)
+    return principal | matches_any(username, policy.protect)
+
+
+def _linked(links: pl.DataFrame, accounts: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """Links whose account exists: `external_id`, `account`, `state`. The id decides, the name only without one.
+
+    No account has two people and nobody two accounts: should the ledger say so, whoever is wanted goes first.
+    """
     by_id = links.filter(pl.col("account_id").is_not_null()).join(
         accounts.select("account", "account_id"), on="account_id"
     )
@@ -95,14 +115,33 @@ def _linked(links: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
         accounts.select("account", "key"), left_on=folded("username"), right_on="key"
     )
     columns = ["external_id", "account", "state"]
-    found = pl.concat([by_id.select(columns), by_name.select(columns)])
-    return found.unique("account", keep="first", maintain_order=True)
+    found = pl.concat(
+        [
+            by_id.select(*columns, pl.lit(value=False).alias("named")),
+            by_name.select(*columns, pl.lit(value=True).alias("named")),
+        ]
+    )
+    if found["account"].is_duplicated().any() or found["external_id"].is_duplicated().any():
+        gone = ~pl.col("external_id").is_in(wanted["external_id"].implode())
+        ids = accounts.select("account", "account_id")
+        found = (
+            found.join(ids, on="account")
+            .sort("named", gone, "external_id", "account_id", "state")
+            .unique("account", keep="first", maintain_order=True)
+            .unique("external_id", keep="first", maintain_order=True)
+        )
+    return found.select(columns)
 
 
-def _adopt(matched: pl.DataFrame, free: pl.DataFrame, key: str, label: str) -> pl.DataFrame:
-    """Give accounts to people without one where `key` is unique on both sides."""
-    seekers = matched.filter(pl.col("account").is_null() & pl.col(key).is_not_null() & ~pl.col(key).is_duplicated())
-    offers = free.filter(pl.col(key).is_not_null() & ~pl.col(key).is_duplicated())
+def _adopt(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFrame, key: str, label: str) -> pl.DataFrame:
+    """Give accounts that nobody has to people without one, where `key` is unique on both sides."""
+    seekers = matched.filter(pl.col("account").is_null() & pl.col(key).is_not_null() & pl.col(key).is_unique())
+    if seekers.height == 0:
+        return matched
+    taken = pl.concat([linked["account"], matched["account"].drop_nulls()])
+    offers = accounts.filter(
+        pl.col(key).is_not_null() & pl.col(key).is_unique() & ~pl.col("account").is_in(taken.implode())
+    )
     pairs = seekers.select("person", key).join(offers.select(pl.col("account").alias("offer"), key), on=key)
     return (
         matched.join(pairs.select("person", "offer"), on="person", how="left", maintain_order="left")
@@ -116,25 +155,31 @@ def _adopt(matched: pl.DataFrame, free: pl.DataFrame, key: str, label: str) -> p
 
 def _problems(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
     """People that cannot be synced as they are: `person`, `problem` (one sentence, with the next step)."""
-    owners = accounts.join(linked.select("account", "external_id"), on="account", how="left").select(
-        "key",
-        pl.col("account").alias("holder"),
-        pl.col("external_id").alias("holder_id"),
-        pl.col("username").alias("holder_name"),
+    name, email, display = pl.col("username"), pl.col("email"), pl.col("display_name")
+    seen = matched.with_columns(
+        accounts["key"].gather(matched["account"]).alias("own_key"),
+        (pl.col("key").is_duplicated() & pl.col("key").is_not_null()).alias("shared"),
+    ).filter(
+        # Whoever keeps the name that they have can only have a text that is too long.
+        name.is_null() | pl.col("key").ne_missing(pl.col("own_key")) | too_long(email) | too_long(display)
     )
-    own = accounts.select("account", pl.col("key").alias("own_key"))
-    seen = (
-        matched.with_columns(
-            (pl.col("key").is_duplicated() & pl.col("key").is_not_null()).alias("shared"),
-        )
-        .join(owners.unique("key", keep="first", maintain_order=True), on="key", how="left", maintain_order="left")
-        .join(own, on="account", how="left", maintain_order="left")
+    owners = (
+        accounts.join(seen.select("key"), on="key", how="semi")
+        .join(linked.select("account", "external_id"), on="account", how="left")
+        .sort("account_id")
+        .unique("key", keep="first", maintain_order=True)
+        .select("key", pl.col("account").alias("holder"), pl.col("external_id").alias("holder_id"))
     )
-    name = pl.col("username")
+    seen = seen.join(owners, on="key", how="left", maintain_order="left")
+    moves = pl.col("key").ne_missing(pl.col("own_key"))
     bare = pl.format("the username {} is taken in the target", name)
     taken = (
         pl.when(pl.col("holder_id").is_not_null())
-        .then(pl.format("{} by the account of another person ({}); nothing was changed for either", bare, "holder_id"))
+        .then(
+            pl.format(
+                "{} by the account of another person ({}); it was not given to {}", bare, "holder_id", "external_id"
+            )
+        )
         .otherwise(
             pl.format("{} by a local account; rename one of the two, or allow people.adopt to take it over", bare)
         )
@@ -142,16 +187,25 @@ def _problems(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFram
     problem = (
         pl.when(name.is_null())
         .then(pl.lit("no username; give attributes.username an expression that always has a value"))
-        .when((name.str.len_chars() > MAX_NAME) | name.str.contains(r"[\p{Cc}\\/]"))
+        .when(too_long(name) | name.str.contains(r"[\p{Cc}\\/]"))
         .then(pl.format("Bitbucket refuses the username {}: over 255 characters, or with / \\ or control ones", name))
-        .when(pl.col("shared") & ~(pl.col("own_key") == pl.col("key")).fill_null(value=False))
+        .when(moves & pl.col("reserved"))
+        .then(pl.format("the username {} is protected; no account is given it", name))
+        .when(moves & pl.col("shared"))
         .then(pl.format("two people of the source have the username {}; mend one of them or attributes.username", name))
-        .when(pl.col("holder").is_not_null() & ~pl.col("holder").eq_missing(pl.col("account")))
+        .when(moves & pl.col("holder").is_not_null())
         .then(taken)
-        .when((pl.col("match") == "new") & pl.col("email").is_null())
+        .when((pl.col("match") == "new") & email.is_null())
         .then(pl.lit("no e-mail address, and Bitbucket creates no account without one; add it in the source"))
-        .when(pl.col("email").str.len_chars() > MAX_NAME)
+        .when(too_long(email))
         .then(pl.lit("the e-mail address has more than 255 characters; shorten it in the source"))
+        .when(too_long(display))
+        .then(pl.lit("the display name has more than 255 characters; shorten it in the source"))
         .otherwise(None)
     )
     return seen.select("person", problem.alias("problem")).filter(pl.col("problem").is_not_null())
+
+
+def too_long(text: pl.Expr) -> pl.Expr:
+    """True where Bitbucket would refuse the text for its length; false for null."""
+    return (text.str.len_chars() > MAX_NAME).fill_null(value=False)

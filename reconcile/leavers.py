@@ -11,13 +11,15 @@ from reconcile.access import access_groups
 from reconcile.accounts import json_object
 from reconcile.correlate import Correlation
 from reconcile.numbered import NumberedTarget
-from reconcile.plan import OPERATIONS
 from reconcile.select import Selection
 
 __all__ = ["NOTHING_TO_RESTORE", "leaver_operations", "leaving", "restore_operations"]
 
 NOTHING_TO_RESTORE = '{"groups":[],"permission":null}'
 """The `after` of a `restore_access` that only wakes the link: the source gives everything back."""
+
+
+_RANKS = {name: rank for rank, name in enumerate(("LICENSED_USER", "PROJECT_CREATE", "ADMIN", "SYS_ADMIN"))}
 
 
 def leaving(selection: Selection, correlation: Correlation, accounts: pl.DataFrame) -> pl.DataFrame:
@@ -40,30 +42,37 @@ def leaver_operations(
     managed: pl.DataFrame,
     method: Literal["remove_access", "keep", "delete"],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Operations on leavers, and the memberships they take away.
+    """Operations on leavers, and the memberships they take away (`account`, `number`, `kind`).
 
     Access is every group with a global permission and the direct grant; managed groups follow the source as always.
+    An account that cannot be deleted loses its access where `method` would delete it.
     """
-    nothing = pl.DataFrame(schema={"account": pl.UInt32, "number": pl.UInt32, "kind": pl.String})
-    if method == "keep":
-        return pl.DataFrame(schema=OPERATIONS).drop("seq"), nothing
-    theirs = target.members.join(leavers.select("account"), on="account", how="semi")
-    if method == "delete":
-        gone = leavers.filter("deletable")
-        operations = gone.select(pl.lit("delete").alias("kind"), "external_id", "account_id", "username", "reason")
-        taken = theirs.join(gone.select("account"), on="account", how="semi")
-        return operations, taken.select("account", "number", pl.lit("delete").alias("kind"))
-    losing = pl.concat(
+    none = leavers.clear()
+    gone = leavers.filter("deletable") if method == "delete" else none
+    losing = none if method == "keep" else leavers.join(gone, on="account", how="anti").filter("mutable_groups")
+    theirs = target.members.join(leavers.select("account"), on="account", how="semi").unique()
+    deleted, taken = _deletions(gone, theirs)
+    stripped, lost = _removals(losing, theirs, target, managed)
+    return pl.concat([deleted, stripped], how="diagonal"), pl.concat([taken, lost])
+
+
+def _deletions(gone: pl.DataFrame, theirs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    operations = gone.select(pl.lit("delete").alias("kind"), "external_id", "account_id", "username", "reason")
+    taken = theirs.join(gone.select("account"), on="account", how="semi")
+    return operations, taken.select("account", "number", pl.lit("delete").alias("kind"))
+
+
+def _removals(
+    losing: pl.DataFrame, theirs: pl.DataFrame, target: NumberedTarget, managed: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    numbers = pl.concat(
         [access_groups(target).select("number"), managed.filter("removable").select("number").drop_nulls()]
-    ).unique()
-    taken = theirs.join(losing, on="number", how="semi").join(
-        leavers.filter("mutable_groups").select("account"), on="account", how="semi"
     )
+    taken = theirs.join(numbers, on="number", how="semi").join(losing.select("account"), on="account", how="semi")
     names = target.groups.select("number", "key", pl.col("name").alias("groups"))
-    groups = taken.join(names, on="number").sort("key").group_by("account").agg("groups")
+    groups = taken.join(names, on="number").sort("key").group_by("account", maintain_order=True).agg("groups")
     operations = (
-        leavers.filter("mutable_groups")
-        .join(groups, on="account", how="left", maintain_order="left")
+        losing.join(groups, on="account", how="left", maintain_order="left")
         .filter(pl.col("groups").is_not_null() | pl.col("permission").is_not_null())
         .with_columns(pl.col("groups").fill_null([]))
         .select(
@@ -81,24 +90,32 @@ def leaver_operations(
 def restore_operations(
     named: pl.DataFrame, target: NumberedTarget, memories: pl.DataFrame, managed: pl.DataFrame
 ) -> pl.DataFrame:
-    """Returners regain the local access that was taken away; managed groups come back by the source alone."""
+    """Returners regain the local access that was taken away; managed groups come back by the source alone.
+
+    Of several grants that are remembered of one person the lowest comes back.
+    """
     returners = named.filter((pl.col("match") == "linked") & (pl.col("state") == "access_removed"))
-    remembered = memories.join(returners.select("external_id"), on="external_id", how="semi")
+    remembered = memories.join(returners.filter("mutable_groups").select("external_id"), on="external_id", how="semi")
     groups = (
         remembered.filter(pl.col("kind") == "group")
-        .with_columns(folded("name").alias("key"))
+        .select("external_id", folded("name").alias("key"))
+        .unique()
         .join(managed.select("key"), on="key", how="anti")
-        .join(target.groups.select("key"), on="key", how="semi")
+        .join(target.groups.select("key", "name"), on="key")
         .sort("key")
-        .group_by("external_id")
+        .group_by("external_id", maintain_order=True)
         .agg(pl.col("name").alias("groups"))
     )
-    permissions = remembered.filter(pl.col("kind") == "permission").select(
-        "external_id", pl.col("name").alias("restored")
+    rank = pl.col("name").replace_strict(_RANKS, default=len(_RANKS), return_dtype=pl.UInt8)
+    permissions = (
+        remembered.filter(pl.col("kind") == "permission")
+        .sort(rank, "name")
+        .group_by("external_id", maintain_order=True)
+        .agg(pl.col("name").first().alias("restored"))
     )
     return (
         returners.join(groups, on="external_id", how="left", maintain_order="left")
-        .join(permissions.unique("external_id"), on="external_id", how="left", maintain_order="left")
+        .join(permissions, on="external_id", how="left", maintain_order="left")
         .with_columns(pl.col("groups").fill_null([]))
         .select(
             pl.lit("restore_access").alias("kind"),

@@ -25,10 +25,11 @@ class NumberedTarget:
 
 
 def number_target(target: TargetSnapshot) -> NumberedTarget:
-    """Number accounts and groups in the order in which they come."""
+    """Number accounts as they come and groups by name. Of a name in two spellings the first by code point counts."""
     accounts = target.accounts.with_row_index("account").with_columns(folded("username").alias("key"))
     groups = (
         target.groups.select(folded("name").alias("key"), "name", "permission")
+        .sort("key", "name")
         .unique("key", keep="first", maintain_order=True)
         .with_row_index("number")
     )
@@ -42,6 +43,8 @@ def number_target(target: TargetSnapshot) -> NumberedTarget:
         .select("account", "number")
         .collect()
     )
+    if spelled.height > groups.height:
+        members = members.unique()
     return NumberedTarget(accounts, groups, members, target.principal, target.licence)
 
 

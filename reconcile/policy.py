@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconcile.pattern import Pattern
 
-__all__ = ["Attributes", "Groups", "Guard", "Leavers", "Limit", "People", "Policy", "Section", "SourceSanity"]
+__all__ = ["Attributes", "Groups", "Guard", "Leavers", "Limit", "People", "Policy", "Section", "SourceSanity", "share"]
 
 
 class Section(BaseModel):
@@ -42,7 +43,7 @@ class Groups(Section):
     remove_from: tuple[Pattern, ...] | None = None
     """Target groups that memberships may be removed from. Not given: the groups that this sync assigns or has assigned.
     An empty list: from none."""
-    always: tuple[str, ...] = ()
+    always: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Target groups that every synced, active person is in."""
     create: bool = True
     """Whether a target group that is missing is created."""
@@ -63,16 +64,24 @@ class Leavers(Section):
 
 
 class Limit(Section):
-    """How much of one kind a plan may hold. Over either figure it is held; `percent` always allows at least one."""
+    """How much of one kind a plan may hold. Over either figure it is held; a `percent` above 0 allows at least one."""
 
     count: Annotated[int, Field(ge=0)] | None = None
     percent: Annotated[float, Field(ge=0, le=100)] | None = None
 
     def allowed(self, population: int) -> int | None:
         """The largest number that passes, None for any."""
-        by_share = None if self.percent is None else max(1, int(population * self.percent / 100))
+        by_share = None if self.percent is None else share(self.percent, population)
         known = [figure for figure in (self.count, by_share) if figure is not None]
         return min(known, default=None)
+
+
+def share(percent: float, population: int) -> int:
+    """So many percent of a population, rounded down, but at least one unless the share is nought."""
+    if percent == 0:
+        return 0
+    # The shortest decimal that means this float is what stands in the sync file: 1.15 % of 100,000 are 1,150.
+    return max(1, int(Decimal(str(percent)) * population / 100))
 
 
 class SourceSanity(Section):

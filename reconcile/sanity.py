@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from directory.snapshot import SourceSnapshot
 from reconcile.plan import Finding
-from reconcile.policy import SourceSanity
+from reconcile.policy import SourceSanity, share
 from reconcile.select import Selection
 
 __all__ = ["SourceStats", "implausible", "source_stats"]
@@ -64,7 +64,7 @@ def _shrunk(kind: str, what: str, before: int, now: int, percent: float | None) 
     lost = before - now
     if percent is None or lost <= 0:
         return None
-    allowed = max(1, int(before * percent / 100))
+    allowed = share(percent, before)
     if lost <= allowed:
         return None
     return Finding(

@@ -43,12 +43,13 @@ def evaluate(people: pl.DataFrame, named: Iterable[tuple[str, str, pl.Expr]]) ->
                 next_step=hint,
             )
         try:
-            columns.append(people.select(expr.alias(name)).to_series())
+            column = people.select(expr.alias(name)).to_series()
         except pl.exceptions.PolarsError as error:
             raise _unusable(str(expr), key, str(error)) from None
-    return pl.DataFrame(
-        [column if len(column) == people.height else column.new_from_index(0, people.height) for column in columns]
-    )
+        if len(column) not in (1, people.height):
+            raise _unusable(str(expr), key, f"it makes {len(column)} values of {people.height} people")
+        columns.append(column if len(column) == people.height else column.new_from_index(0, people.height))
+    return pl.DataFrame(columns)
 
 
 def _unusable(text: str, key: str, error: str) -> ConfigurationError:

@@ -81,7 +81,7 @@ def judge_people(
             )
         )
         .when("protected")
-        .then(pl.lit("the account is protected, or the one that the sync logs in with"))
+        .then(pl.lit("the account or its name is protected, or the one that the sync logs in with"))
         .when(pl.col("problem").is_not_null())
         .then("problem")
         .when(leaving)

@@ -1,0 +1,208 @@
+"""What every plan must do, on random small worlds, judged by a model of Bitbucket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from directory.snapshot import Completeness
+from reconcile.plan import REMOVING, Plan
+from tests.builders import plan_of
+from tests.model_target import Ledger, Model, carry_out
+from tests.unit.reconcile.worlds import World, worlds
+
+SYNCED = {"created", "updated", "renamed", "reactivated", "unchanged"}
+
+
+@given(worlds())
+def test_a_plan_carried_out_makes_the_target_what_the_source_says_and_the_next_is_empty(world: World) -> None:
+    model, ledger = Model.of(world.target), Ledger.of(world.present)
+    before = model.copy()
+    plan = plan_of(world.source, world.target, world.present, world.policy)
+
+    carry_out(plan, model, ledger)
+
+    for external_id, expected in _expected(world).items():
+        if _outcomes(plan).get(external_id) in SYNCED:
+            _assert_synced(world, plan, external_id, expected, before, model, ledger)
+    _assert_untouched(world, before, model, ledger)
+    _assert_leavers_out(world, before, model, ledger)
+
+    following = plan_of(world.source, model.snapshot(), ledger.present(), world.policy)
+    # A name that this plan vacates can be given to whoever waits for it only by the next one.
+    vacated = {"rename", "delete"} & set(plan.operations["kind"])
+    if not (vacated and "conflict" in _outcomes(plan).values()):
+        assert following.empty, following.operations
+    rounds = 0
+    while not following.empty:
+        rounds += 1
+        assert rounds < 8, "plans never come to an end"
+        carry_out(following, model, ledger)
+        following = plan_of(world.source, model.snapshot(), ledger.present(), world.policy)
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(worlds(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(world: World, random: Any) -> None:
+    def mixed(frame: pl.DataFrame) -> pl.DataFrame:
+        order = list(range(frame.height))
+        random.shuffle(order)
+        return frame[order]
+
+    source = replace(
+        world.source,
+        people=mixed(world.source.people),
+        groups=mixed(world.source.groups),
+        memberships=mixed(world.source.memberships),
+    )
+    target = replace(
+        world.target,
+        accounts=mixed(world.target.accounts),
+        groups=mixed(world.target.groups),
+        memberships=mixed(world.target.memberships),
+    )
+    present = replace(world.present, links=mixed(world.present.links), memories=mixed(world.present.memories))
+    one = plan_of(world.source, world.target, world.present, world.policy)
+    other = plan_of(source, target, present, world.policy)
+    assert one.operations.equals(other.operations)
+    assert one.id == other.id
+    assert one.verdicts.drop("grants").equals(other.verdicts.drop("grants"))
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(worlds())
+def test_an_incomplete_read_removes_nothing_and_adds_the_same(world: World) -> None:
+    complete = plan_of(world.source, world.target, world.present, world.policy)
+    source = replace(world.source, completeness=Completeness(("page 3 never came",)))
+    partial = plan_of(source, world.target, world.present, world.policy)
+
+    assert not set(partial.operations["kind"]) & REMOVING
+    adding = complete.operations.filter(~pl.col("kind").is_in(REMOVING)).drop("seq")
+    assert partial.operations.drop("seq").equals(adding)
+    assert partial.header.withheld == {
+        kind: count for kind, count in complete.header.counts.items() if kind in REMOVING
+    }
+    leavers = complete.operations.filter(pl.col("kind").is_in(["remove_access", "delete"]))["external_id"]
+    assert {_outcomes(partial)[external_id] for external_id in leavers} <= {"held"}
+
+
+def _outcomes(plan: Plan) -> dict[str, str]:
+    return dict(plan.verdicts.select("external_id", "outcome").iter_rows())
+
+
+def _expected(world: World) -> dict[str, dict[str, Any]]:
+    """Everybody who is selected and active, and the folded names of the target groups that they should be in."""
+    people = {row["external_id"]: row for row in world.source.people.iter_rows(named=True)}
+    inside = {name: _reached(world.nested, name) for name in _names(world)}
+    members = {
+        name: {who for inner in inners for who in world.groups.get(inner, ())} for name, inners in inside.items()
+    }
+    required = {name.lower() for name in world.policy.people.required_groups}
+    ignored = set(world.policy.groups.ignore)
+    found = {}
+    for external_id, row in people.items():
+        mine = {name for name, inners in members.items() if external_id in inners}
+        if row["active"] and (not required or required & {name.lower() for name in mine}):
+            given_groups = {name.lower() for name in mine if name.lower() not in ignored}
+            found[external_id] = {**row, "groups": given_groups | {name.lower() for name in world.policy.groups.always}}
+    return found
+
+
+def _names(world: World) -> set[str]:
+    return {*world.groups, *world.nested, *(inner for inners in world.nested.values() for inner in inners)}
+
+
+def _reached(nested: dict[str, list[str]], start: str) -> set[str]:
+    seen, todo = {start}, [start]
+    while todo:
+        for inner in nested.get(todo.pop(), ()):
+            if inner not in seen:
+                seen.add(inner)
+                todo.append(inner)
+    return seen
+
+
+def _assigned(world: World) -> set[str]:
+    now = {name.lower() for name in _names(world) if name.lower() not in world.policy.groups.ignore}
+    there = {name.lower() for name in world.target.groups["name"]}
+    before = {name.lower() for name in world.present.managed_groups} & there
+    return now | {name.lower() for name in world.policy.groups.always} | before
+
+
+def _removable(world: World) -> set[str]:
+    listed = world.policy.groups.remove_from
+    return _assigned(world) if listed is None else {name.lower() for name in listed}
+
+
+def _account(model: Model, ledger: Ledger, external_id: str) -> dict[str, Any]:
+    number, name, _ = ledger.links[external_id]
+    return model.named(name) if number is None else model.accounts[number]
+
+
+def _assert_synced(
+    world: World,
+    plan: Plan,
+    external_id: str,
+    expected: dict[str, Any],
+    before: Model,
+    model: Model,
+    ledger: Ledger,
+) -> None:
+    row = _account(model, ledger, external_id)
+    number = row["account_id"]
+    if row["mutable_details"]:
+        assert row["username"].lower() == expected["username"].lower()
+        assert expected["email"] in (None, row["email"])
+        assert expected["display_name"] in (None, row["display_name"])
+    else:
+        assert row == before.accounts[number]
+    had, has = before.groups_of(number), model.groups_of(number)
+    if not row["mutable_groups"]:
+        assert has == had
+        return
+    giveable = model.groups.keys() if world.policy.groups.create else before.groups.keys()
+    assert expected["groups"] & giveable <= has
+    assert has & _removable(world) <= expected["groups"] | (has - _assigned(world) - had)
+    lost = had - has
+    assert lost <= _removable(world) - expected["groups"]
+    gained = has - had - expected["groups"]
+    memories = world.present.memories.filter(external_id=external_id, kind="group")["name"].str.to_lowercase()
+    assert gained <= set(memories) - _assigned(world)
+    if gained:
+        assert _outcomes(plan)[external_id] == "reactivated" or "rename" in set(plan.operations["kind"])
+
+
+def _assert_untouched(world: World, before: Model, model: Model, ledger: Ledger) -> None:
+    """Protected accounts, the principal, and accounts that nobody was or is linked to."""
+    ours = {number for number, *_ in world.present.links.select("account_id").iter_rows()}
+    by_name = set(world.present.links["username"])
+    ours |= {row["account_id"] for row in before.accounts.values() if row["username"] in by_name}
+    ours |= {number for number, *_ in ledger.links.values()}
+    shielded = {"usersync"} | ({"root"} if world.policy.people.protect else set())
+    for number, row in before.accounts.items():
+        if number not in ours or row["username"] in shielded:
+            assert model.accounts[number] == row
+            assert model.groups_of(number) == before.groups_of(number)
+    made = [row["username"] for number, row in model.accounts.items() if number not in before.accounts]
+    assert not shielded & set(made)
+
+
+def _assert_leavers_out(world: World, before: Model, model: Model, ledger: Ledger) -> None:
+    wanted = _expected(world)
+    for external_id in set(ledger.links) - set(wanted):
+        number = ledger.links[external_id][0]
+        row = model.accounts.get(number)
+        protected = {"usersync", "root"} if world.policy.people.protect else {"usersync"}
+        others = [who for who, other in ledger.links.items() if other[0] == number and who != external_id]
+        if row is None or row["username"] in protected or others:
+            continue
+        if world.policy.leavers.method == "keep":
+            assert row == before.accounts[number]
+        elif row["mutable_groups"]:
+            assert row["permission"] is None
+            assert not model.groups_of(number) & set(model.grants)
+            assert not model.groups_of(number) & _removable(world)
