@@ -1,0 +1,1 @@
+"""The command line: `usersync check | plan | show | apply | sync | runs | results | schema | demo`."""

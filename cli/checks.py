@@ -1,0 +1,79 @@
+"""`usersync check` and `schema`."""
+
+# ruff: noqa: FBT002, PLC0415 -- Typer's options are such defaults; a command imports what it needs when it runs
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli.options import AsJson, LedgerUrl, SyncArgument
+
+if TYPE_CHECKING:
+    from connectors.contract import CheckFinding
+    from tasks.sync_file import SyncFile
+
+__all__ = ["check", "schema"]
+
+
+def check(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
+    """Say whether both ends can be reached, and what is missing. Nothing is written to either."""
+    import asyncio
+
+    from cli.output import answers, say, whole_json, width_of
+    from cli.render.check import check_lines
+
+    found = asyncio.run(_findings(sync, ledger))
+    problems = sum(finding.level == "problem" for _, findings in found.values() for finding in findings)
+    if as_json:
+        whole_json({side: [asdict(finding) for finding in findings] for side, (_, findings) in found.items()})
+        raise typer.Exit(1 if problems else 0)
+    console = answers()
+    for side, (name, findings) in found.items():
+        say(console, check_lines(side, name, findings, width=width_of(console)))
+        console.print()
+    if problems:
+        console.print(f"{problems} problem{'s' if problems > 1 else ''} to mend.", style="bold red")
+        raise typer.Exit(1)
+    console.print(f"Ready. Next: usersync plan {sync}", style="bold")
+
+
+async def _findings(sync: str, ledger: str | None) -> dict[str, tuple[str, list[CheckFinding]]]:
+    """Per side its name and what was found. Raises `ConfigurationError` for what is wrong with the file."""
+    from tasks.workshop import find_sync_file, open_workshop
+
+    async with open_workshop(find_sync_file(sync), ledger_url=ledger) as shop:
+        _expressions(shop.sync)
+        return {
+            "source": (shop.names.source, await shop.source.check()),
+            "target": (shop.names.target, await shop.target.check()),
+        }
+
+
+def _expressions(sync: SyncFile) -> None:
+    """Read every SQL expression, so that a misspelt one is told before people are read."""
+    from reconcile.transform import expression
+
+    named = {f"attributes.{name}": text for name, text in sync.attributes.model_dump().items()}
+    named |= {"people.include": sync.people.include, "people.exclude": sync.people.exclude}
+    for key, text in named.items():
+        if text is not None:
+            expression(text, key=key)
+
+
+def schema(
+    of: Annotated[Literal["sync", "results"], typer.Argument(help="The sync file, or the document of a run.")] = "sync",
+) -> None:
+    """Print a JSON Schema, for editors and for whoever reads results."""
+    from cli.output import whole_json
+
+    if of == "sync":
+        from tasks.sync_file import sync_file_schema
+
+        whole_json(sync_file_schema())
+        return
+    from reconcile.results import schema as document_schema
+
+    whole_json(document_schema())

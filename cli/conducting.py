@@ -1,0 +1,128 @@
+"""Carry out a run: in this process, or as a flow run of the Prefect server that PREFECT_API_URL names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import ledger as ledgers
+from cli.watching import Watcher
+from directory.errors import ConfigurationError, Fatal
+from tasks.ending import Ending
+from tasks.workshop import Workshop, find_sync_file, open_workshop
+
+if TYPE_CHECKING:
+    from ledger.runs import Run
+
+__all__ = ["Interrupted", "Order", "conduct"]
+
+
+class Order(NamedTuple):
+    """What shall be run."""
+
+    mode: Literal["sync", "plan", "apply"]
+    sync_file: str
+    ledger_url: str | None = None
+    plan_id: str = ""
+    approved_by: str | None = None
+
+
+class Interrupted(Exception):
+    """Ctrl-C during a run; `str()` says what the target had acknowledged by then."""
+
+
+def conduct(order: Order, watcher: Watcher) -> Ending:
+    """Run it to its end. Raises `UsersyncError` where it could not begin, `Interrupted` after Ctrl-C."""
+    try:
+        if os.environ.get("PREFECT_API_URL"):
+            return _on_prefect(order)
+        return asyncio.run(_here(order, watcher))
+    except KeyboardInterrupt:
+        raise Interrupted(_acknowledged(order, watcher)) from None
+
+
+async def _here(order: Order, watcher: Watcher) -> Ending:
+    path = find_sync_file(order.sync_file)
+    async with open_workshop(path, ledger_url=order.ledger_url, observer=watcher) as shop:
+        return await _run(order, shop)
+
+
+def _run(order: Order, shop: Workshop) -> Awaitable[Ending]:
+    from flows.pipeline import apply_plan, make_plan, run_sync  # noqa: PLC0415 -- SciPy and all the decisions
+
+    match order.mode:
+        case "plan":
+            return make_plan(shop)
+        case "apply":
+            return apply_plan(shop, order.plan_id, approved_by=order.approved_by)
+        case _:
+            return run_sync(shop)
+
+
+def _acknowledged(order: Order, watcher: Watcher) -> str:
+    if watcher.load is None:
+        return "nothing had been sent to the target"
+    with ledgers.open(order.ledger_url or ledgers.default_url()) as ledger:
+        plan_id = watcher.plan.id if watcher.plan is not None else ledger.plans.get(order.plan_id).id
+        statuses = ledger.journal.entries(plan_id)["status"].to_list()
+        total = ledger.plans.frame(plan_id, "operations").collect().height
+    doubtful = statuses.count("sent")
+    unknown = f" ({doubtful:,} were sent without an answer and are looked up by the next run)" if doubtful else ""
+    return (
+        f"{statuses.count('done'):,} of {total:,} operations of plan {plan_id[:8]} are acknowledged{unknown}; "
+        "run it again and only what is missing is done"
+    )
+
+
+def _on_prefect(order: Order) -> Ending:
+    """The same run as a flow run; what became of it is read from the ledger, which the flow shares."""
+    if order.ledger_url:
+        os.environ["USERSYNC_LEDGER"] = order.ledger_url
+    state: Any = asyncio.run(_flow_run(order))
+    flow_run_id = str(state.state_details.flow_run_id)
+    with ledgers.open(order.ledger_url or ledgers.default_url()) as ledger:
+        run = ledger.runs.find_by_flow_run(flow_run_id)
+        if run is not None and run.ended_at is not None:
+            return _ending_of(ledger, run)
+    if state.name == "Refused":
+        raise ConfigurationError(str(state.message))
+    raise Fatal(
+        f"the flow run ended as {state.name}: {state.message}",
+        subject=f"flow run {flow_run_id}",
+        next_step="look at it in the Prefect UI",
+    )
+
+
+async def _flow_run(order: Order) -> object:
+    # Prefect takes two seconds to import, and none of these where no server is named.
+    match order.mode:
+        case "plan":
+            from flows.plan import plan  # noqa: PLC0415
+
+            return await plan(order.sync_file, return_state=True)
+        case "apply":
+            from flows.apply import apply  # noqa: PLC0415
+
+            return await apply(order.sync_file, order.plan_id, order.approved_by, return_state=True)
+        case _:
+            from flows.sync import sync  # noqa: PLC0415
+
+            return await sync(order.sync_file, return_state=True)
+
+
+def _ending_of(ledger: Any, run: Run) -> Ending:
+    from tasks.plans import stored_plan  # noqa: PLC0415
+
+    header = run.header
+    document = ledger.results.document(run.id)
+    return Ending(
+        run.id,
+        header.get("status", run.status),
+        stored_plan(ledger, run.plan_id)[1] if run.plan_id else None,
+        run.error or "",
+        header.get("next", ""),
+        header.get("applied") or {},
+        document.location if document else None,
+    )

@@ -1,0 +1,135 @@
+"""`usersync plan`, `show` and `apply`."""
+
+# ruff: noqa: FBT002, PLC0415 -- Typer's options are such defaults; a command imports what it needs when it runs
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cli.options import AsJson, LedgerUrl, SyncArgument
+from directory.errors import UnknownRecord
+
+if TYPE_CHECKING:
+    from ledger.plans import StoredPlan
+    from reconcile.plan import Plan
+
+__all__ = ["apply", "plan", "show"]
+
+KindName = Literal[
+    "create_group",
+    "adopt",
+    "remove_access",
+    "delete",
+    "rename",
+    "create",
+    "update",
+    "restore_access",
+    "add_membership",
+    "remove_membership",
+]
+PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]
+
+
+def plan(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
+    """Say what a sync would do, and store it. Nothing is written to Bitbucket."""
+    from cli.conducting import Order
+    from cli.running import carry_out
+
+    raise typer.Exit(carry_out(Order("plan", sync, ledger), as_json=as_json))
+
+
+def apply(
+    plan_id: PlanArgument,
+    sync: Annotated[
+        str | None,
+        typer.Argument(metavar="[SYNC]", help="The sync file; the one the plan was made with, if not given."),
+    ] = None,
+    approved_by: Annotated[
+        str | None, typer.Option("--approved-by", metavar="NAME", help="Your name, to let a held plan through.")
+    ] = None,
+    ledger: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Apply a stored plan, exactly as it was shown."""
+    from cli.books import looked_up, sync_file_of
+    from cli.conducting import Order
+    from cli.running import carry_out
+
+    with looked_up(ledger) as book:
+        full_id = book.plans.get(plan_id).id
+        sync_file = sync or sync_file_of(book, full_id)
+    raise typer.Exit(carry_out(Order("apply", sync_file, ledger, full_id, approved_by), as_json=as_json))
+
+
+def show(
+    plan_id: PlanArgument,
+    why: Annotated[
+        str | None, typer.Option("--why", metavar="PERSON", help="Only this person: what happens to them, and why.")
+    ] = None,
+    kind: Annotated[KindName | None, typer.Option("--kind", help="Only operations of one kind.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every row, however many there are.")] = False,
+    ledger: LedgerUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a stored plan."""
+    from cli.books import looked_up
+    from cli.output import answers, say, whole_json, width_of
+    from cli.render import plan as drawn
+    from tasks.plans import stored_plan
+
+    with looked_up(ledger) as book:
+        stored, found = stored_plan(book, plan_id)
+    if why is not None:
+        _known(found, why)
+    if as_json:
+        whole_json(_as_json(stored, found, kind=kind, person=why))
+        return
+    console = answers()
+    width = width_of(console)
+    if why is not None:
+        say(console, drawn.verdict(found, why, width=width))
+        return
+    say(console, drawn.overview(found, width=width, approved_by=stored.approved_by))
+    say(console, drawn.state(stored, width=width))
+    say(console, drawn.rows(found, width=width, most=None if everything else drawn.MANY, kind=kind))
+    say(console, drawn.next_command(stored, found, width=width))
+
+
+def _known(found: Plan, person: str) -> None:
+    from reconcile.explain import why as verdicts_on
+
+    if verdicts_on(found, person).is_empty():
+        raise UnknownRecord(
+            f"the plan knows nobody with the username or the id {person!r}",
+            subject=f"plan {found.id[:8]}",
+            next_step="usernames are those in Bitbucket, ids those of the source; `usersync show PLAN --all` has many",
+        )
+
+
+def _as_json(stored: StoredPlan, found: Plan, *, kind: str | None, person: str | None) -> dict[str, Any]:
+    import polars as pl
+
+    from reconcile.explain import why as verdicts_on
+
+    operations, verdicts = found.operations, None
+    if kind is not None:
+        operations = operations.filter(pl.col("kind") == kind)
+    if person is not None:
+        verdicts = verdicts_on(found, person)
+        operations = operations.join(verdicts.select("external_id"), on="external_id", how="semi")
+    return {
+        "id": found.id,
+        "state": stored.state,
+        "created_at": stored.created_at.isoformat(),
+        "approved_by": stored.approved_by,
+        "header": found.header.model_dump(mode="json"),
+        "operations": [_decoded(row) for row in operations.iter_rows(named=True)],
+        **({} if verdicts is None else {"people": verdicts.to_dicts()}),
+    }
+
+
+def _decoded(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **{side: json.loads(row[side]) for side in ("before", "after") if row[side] is not None}}

@@ -1,0 +1,85 @@
+"""Aligned columns and hanging paragraphs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from rich.cells import cell_len
+from rich.text import Text
+
+__all__ = ["grid", "labelled", "safe"]
+
+GAP = 2
+_NARROWEST = 8
+_JOINERS = "\u200c\u200d"
+"""They do not print, and names in Persian and Hindi need them."""
+
+LABEL_WIDTH = 10
+
+
+def safe(text: object) -> str:
+    """Text that came from a directory, without characters that would move the cursor or turn the line around."""
+    return "".join(
+        char if char.isprintable() or char in _JOINERS else "\N{REPLACEMENT CHARACTER}" for char in str(text)
+    )
+
+
+def grid(
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None,
+    right: Collection[int] = (),
+    styles: Mapping[int, str] | None = None,
+    indent: int = 2,
+) -> Iterator[Text]:
+    """Rows as aligned lines without trailing blanks. Where they are too wide, the widest columns are cut with `…`.
+
+    `right` are the columns that are aligned to the right, `styles` a style a column.
+    """
+    if not rows:
+        return
+    cells = [[safe(cell) for cell in row] for row in rows]
+    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    _shrink(widths, width, indent)
+    for row in cells:
+        line = Text(" " * indent)
+        for column, cell in enumerate(row):
+            piece = Text(cell, style=(styles or {}).get(column, ""))
+            piece.truncate(widths[column], overflow="ellipsis")
+            blanks = widths[column] - piece.cell_len
+            if column in right:
+                line.append(" " * blanks)
+            line.append_text(piece)
+            if column not in right:
+                line.append(" " * blanks)
+            line.append(" " * GAP)
+        line.rstrip()
+        yield line
+
+
+def _shrink(widths: list[int], width: int | None, indent: int) -> None:
+    if width is None:
+        return
+    room = width - indent - GAP * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widest = widths.index(max(widths))
+        second = max((other for number, other in enumerate(widths) if number != widest), default=0)
+        excess = sum(widths) - room
+        widths[widest] = max(_NARROWEST, widths[widest] - max(1, min(excess, widths[widest] - second)))
+
+
+def labelled(label: str, text: str, *, width: int | None, style: str = "", indent: int = 2) -> Iterator[Text]:
+    """`  label     text`, further lines below the text."""
+    margin = indent + LABEL_WIDTH
+    lines = [safe(part) for part in text.split("\n")]
+    if width is not None:
+        room = max(width - margin, 20)
+        lines = [piece for line in lines for piece in _wrapped(line, room)]
+    for number, line in enumerate(lines):
+        head = f"{' ' * indent}{label}" if number == 0 else ""
+        yield Text.assemble((head.ljust(margin), "dim"), (line, style))
+
+
+def _wrapped(line: str, room: int) -> list[str]:
+    return textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]

@@ -1,0 +1,167 @@
+"""How a run ended, which runs there were, and what a run meant for everybody or for one person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from rich.text import Text
+
+from cli.render.grid import grid, labelled, safe
+from cli.render.plan import OUTCOMES, count_of_people, sides
+from ledger.runs import Run
+from reconcile.explain import kind_title
+from tasks.ending import Ending
+
+__all__ = ["ending_lines", "people_lines", "person_lines", "run_lines", "runs_lines"]
+
+_STYLES = {
+    "succeeded": "bold green",
+    "nothing_to_do": "bold green",
+    "planned": "bold green",
+    "partial": "bold yellow",
+    "held": "bold yellow",
+    "running": "bold",
+}
+_PARTS = re.compile(r" (?=(?:Not done|Next): )")
+
+
+def ending_lines(ending: Ending, *, width: int | None) -> Iterator[Text]:
+    """Status, what happened, what to do next."""
+    yield Text.assemble(_status(ending.status), (f"  run {ending.run_id}", "dim"))
+    yield from _told(ending.message, width)
+    if set(ending.applied) - {"done"}:
+        yield from labelled("operations", _spelled(ending.applied), width=width)
+    yield from labelled("next", ending.next_step, width=width, style="bold")
+
+
+def _told(message: str, width: int | None) -> Iterator[Text]:
+    """An error's paragraph, its parts on lines of their own; what to do next is told by the ending itself."""
+    for part in _PARTS.split(message):
+        if part.startswith("Not done: "):
+            yield from labelled("not done", part.removeprefix("Not done: "), width=width)
+        elif not part.startswith("Next: "):
+            yield from labelled("", part, width=width)
+
+
+def runs_lines(runs: Sequence[Run], *, width: int | None) -> Iterator[Text]:
+    """One line a run, newest first."""
+    head = ("RUN", "SYNC", "MODE", "STATUS", "STARTED (UTC)", "TOOK", "PLAN", "APPLIED", "WHY")
+    table = [head, *(_run_row(run) for run in runs)]
+    for number, line in enumerate(grid(table, width=width, right=(5, 7), indent=0)):
+        if number == 0:
+            line.stylize("dim")
+        yield line
+
+
+def _run_row(run: Run) -> tuple[str, ...]:
+    applied = run.header.get("applied") or {}
+    return (
+        run.id,
+        run.sync,
+        run.mode,
+        run.status.replace("_", " "),
+        f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+        _took(run.started_at, run.ended_at),
+        (run.plan_id or "")[:8],
+        f"{applied.get('done', 0):,} of {sum(applied.values()):,}" if applied else "",
+        _PARTS.split(run.error or "")[0],
+    )
+
+
+def _took(begun: datetime, ended: datetime | None) -> str:
+    seconds = ((ended or datetime.now(UTC)) - begun).total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def run_lines(run: Run, *, document: str | None, width: int | None) -> Iterator[Text]:
+    """What a run says about itself."""
+    header = run.header
+    yield Text.assemble(_status(run.status), ("  run ", "dim"), (run.id, "bold"), f"  {run.mode} of {safe(run.sync)}")
+    yield from labelled("started", f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC", width=width)
+    yield from labelled("took", _took(run.started_at, run.ended_at), width=width)
+    if run.plan_id:
+        guard = f", guard: {header['guard']}" if header.get("guard") else ""
+        yield from labelled("plan", f"{run.plan_id[:8]}{guard}", width=width)
+    if run.error:
+        yield from labelled("why", _PARTS.split(run.error)[0], width=width)
+    if header.get("applied"):
+        yield from labelled("operations", _spelled(header["applied"]), width=width)
+    yield from labelled("people", count_of_people(header.get("outcomes") or {}), width=width)
+    if header.get("requests"):
+        requests = ", ".join(f"{count:,} to the {side}" for side, count in header["requests"].items())
+        yield from labelled("requests", requests, width=width)
+    if document:
+        yield from labelled("document", document, width=width)
+    if header.get("next"):
+        yield from labelled("next", header["next"], width=width)
+
+
+def people_lines(people: pl.DataFrame, run_id: str, *, most: int | None, width: int | None) -> Iterator[Text]:
+    """People by outcome, those that need somebody first; the unchanged and the filtered are only counted."""
+    for outcome, title in OUTCOMES.items():
+        theirs = people.filter(pl.col("outcome") == outcome)
+        if theirs.is_empty():
+            continue
+        yield Text()
+        yield Text.assemble((title, "bold"), (f"  {theirs.height:,}", "dim"))
+        shown = theirs if most is None else theirs.head(most)
+        yield from grid([_person_row(row) for row in shown.iter_rows(named=True)], width=width, styles={2: "dim"})
+        if theirs.height > shown.height:
+            more = f"  … {theirs.height - shown.height:,} more  usersync results {run_id} --outcome {outcome} --all"
+            yield Text(more, style="dim")
+
+
+def _person_row(row: dict[str, Any]) -> tuple[str, str, str]:
+    errors = [operation["error"] for operation in row["operations"] if operation["error"]]
+    kinds: dict[str, int] = {}
+    for operation in row["operations"]:
+        kinds[operation["kind"]] = kinds.get(operation["kind"], 0) + 1
+    done = ", ".join(kind_title(kind) + (f" ({count})" if count > 1 else "") for kind, count in kinds.items())
+    return row["username"] or row["external_id"], done, errors[0] if errors else row["reason"] or ""
+
+
+def person_lines(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
+    """One person of a run (a row of `PEOPLE_RESULTS`): outcome, why, groups with their paths, every operation."""
+    yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
+    yield from labelled("id", row["external_id"], width=width)
+    yield from labelled("why", row["reason"] or "(no reason)", width=width)
+    if row["groups"]:
+        yield Text()
+        yield Text("  groups that the source gives, and by which way", style="dim")
+        pairs = [(one["group"], one["path"]) for one in row["groups"]]
+        yield from grid(pairs, width=width, styles={1: "dim"}, indent=4)
+    if row["operations"]:
+        yield Text()
+        yield Text("  operations", style="dim")
+        yield from _operations(row["operations"], width)
+
+
+def _operations(operations: list[dict[str, Any]], width: int | None) -> Iterator[Text]:
+    table = [
+        (
+            one["status"].replace("_", " "),
+            (one["at"] or "")[11:19],
+            kind_title(one["kind"]),
+            one["group"] or sides(one["before"], one["after"]),
+        )
+        for one in operations
+    ]
+    for one, line in zip(operations, grid(table, width=width, indent=4), strict=True):
+        yield line
+        if one["error"]:
+            yield from labelled("", f"error: {one['error']}", width=width, style="red", indent=6)
+
+
+def _status(status: str) -> tuple[str, str]:
+    return status.replace("_", " ").capitalize(), _STYLES.get(status, "bold red")
+
+
+def _spelled(applied: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {status}" for status, count in applied.items())
