@@ -394,13 +394,15 @@ class HttpSourceContract(SourceContract):
         assert snapshot.groups.height == len(firm.groups) - 1
         assert snapshot.people.height == sum(self.person_appears(person) for person in firm.people.values())
 
-    async def test_a_token_that_expires_in_the_middle_is_renewed(self, firm: Company, sleeps: Sleeps) -> None:
+    @pytest.mark.parametrize("which", LISTS)
+    async def test_a_token_that_expires_in_the_middle_is_renewed(
+        self, firm: Company, sleeps: Sleeps, which: str
+    ) -> None:
         with self.staged(firm, sleeps) as stage:
             if stage.expire_credentials is None:
                 pytest.skip("these credentials do not expire")
-            for which in LISTS:
-                skip = 0 if which in self.single_page else 1
-                self._harm(stage, FaultKind.CHANGE, which, change=stage.expire_credentials, skip=skip)
+            skip = 0 if which in self.single_page else 1
+            self._harm(stage, FaultKind.CHANGE, which, change=stage.expire_credentials, skip=skip)
             self.assert_whole(stage, await stage.source.read())
             await stage.source.close()
             assert stage.faults.pending() == []

@@ -70,7 +70,8 @@ async def _groups(api: OktaApi, settings: OktaSettings) -> list[CheckFinding]:
 
 
 async def _attributes(api: OktaApi, settings: OktaSettings) -> list[CheckFinding]:
-    if settings.attributes == "all" or (settings.token is None and "okta.schemas.read" not in settings.scopes):
+    may_ask = settings.token is not None or "okta.schemas.read" in settings.scopes
+    if "attributes" not in settings.model_fields_set or settings.attributes == "all" or not may_ask:
         return []
     try:
         known = await api.attribute_names()
