@@ -53,8 +53,9 @@ class BitbucketSettings(BaseModel):
     """The version in the path; both lead to the same resources, `1.0` is for proxies that allow nothing else."""
     page_size: Annotated[int, Field(ge=1, le=100_000)] = PAGE_CAP
     """Rows asked for in one page. A server whose `page.max.users` is lower sends shorter pages, which is no error."""
-    concurrency: Annotated[int, Field(ge=1, le=64)] = 8
-    """Requests under way at once while members are read."""
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """Requests under way at once. With more than four, a password that is changed in the middle of a run locks the
+    account: as many requests as are under way then fail, and after five failed logins Bitbucket wants a CAPTCHA."""
     rate: Rate | None = None
     """Bitbucket's rate limit for this account (its default is capacity 60, refill 5); `usersync check` shows it. None
     where rate limiting is off or the account is exempt: then usersync slows down only when Bitbucket says 429."""

@@ -15,7 +15,7 @@ def settings(**given: object) -> BitbucketSettings:
 def test_the_defaults_are_those_of_the_documents() -> None:
     made = settings()
 
-    assert (made.page_size, made.concurrency, made.max_members_per_call) == (1000, 8, 10_000)
+    assert (made.page_size, made.concurrency, made.max_members_per_call) == (1000, 4, 10_000)
     assert (made.api, made.rate, made.notify) == ("latest", None, False)
     assert made.add_to_default_group is False
 
