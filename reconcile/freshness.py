@@ -57,13 +57,7 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
         wished.join(by_id, on="account_id", how="left", maintain_order="left")
         .join(by_name, on="name_key", how="left", maintain_order="left")
         .with_columns(pl.coalesce("account", "namesake").alias("holder"))
-        .join(
-            members,
-            left_on=["holder", "group_key"],
-            right_on=["account", "group_key"],
-            how="left",
-            maintain_order="left",
-        )
+        .join(members, on=["holder", "group_key"], how="left", maintain_order="left")
         .join(
             target.groups.select(pl.col("key").alias("group_key"), pl.lit(value=True).alias("group_there")),
             on="group_key",
