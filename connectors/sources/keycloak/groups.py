@@ -25,6 +25,10 @@ class Tree:
     """Pairs of parent and child, both wanted."""
     problems: list[str] = field(default_factory=list)
 
+    def remove(self, group_id: str) -> None:
+        del self.groups[group_id]
+        self.nested = [pair for pair in self.nested if group_id not in pair]
+
 
 @dataclass(frozen=True)
 class Members:
@@ -102,7 +106,10 @@ def _is_within(path: str, other: str) -> bool:
 async def read_members(
     client: HttpClient, settings: KeycloakSettings, tree: Tree, tell: Callable[[int], None]
 ) -> Members:
-    """Direct members of every group of the tree. A group that changed while its pages were read is read once more."""
+    """Direct members of every group of the tree. A group that changed while its pages were read is read once more.
+
+    A group that is no longer there is taken out of the tree.
+    """
     groups = list(tree.groups.values())
     listings = await together(_members(client, settings, group, tell) for group in groups)
     group_ids: list[str] = []
@@ -111,6 +118,7 @@ async def read_members(
     for group, listing in zip(groups, listings, strict=True):
         if listing is None:
             problems.append(f"the group {group.path} vanished before its members were read")
+            tree.remove(group.id)
             continue
         if not listing.linked:
             problems.append(f"the members of {group.path} changed twice while they were read")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Generic, Protocol, TypeVar
 
 from connectors.http.client import HttpClient, Params
@@ -56,10 +56,16 @@ async def read_list(
         return rows
 
     pages = await together(page(number) for number in range(-(-promised // size)))
+    rows = {found.id: found for found in chain.from_iterable(pages)}
     while not pages or len(pages[-1]) > size:
         pages.append(await page(len(pages)))
-    linked = all(_ids(before[size:]) == _ids(after[:1]) for before, after in pairwise(pages))
-    return Listing({found.id: found for rows in pages for found in rows}, linked)
+        known = len(rows)
+        rows.update((found.id, found) for found in pages[-1])
+        if len(rows) == known:
+            # Nothing new: the list has ended, or the server gives the same page for ever.
+            break
+    ended = len(pages[-1]) <= size
+    return Listing(rows, ended and all(_ids(before[size:]) == _ids(after[:1]) for before, after in pairwise(pages)))
 
 
 def _ids(rows: list[Row]) -> list[str]:

@@ -25,36 +25,29 @@ async def count_people(client: HttpClient) -> int:
 
 
 async def read_people(client: HttpClient, settings: KeycloakSettings, tell: Callable[[int], None]) -> People:
-    """Read everybody, and once more where the pages do not link or not as many come as the realm counts.
+    """Read everybody, and once more where the pages do not link or fewer came than the realm counts.
 
-    The realm is counted first, which says how many pages to ask for at a time, and again only if the number differs:
-    somebody may have come meanwhile.
+    The realm is counted first, which says how many pages to ask for at a time. Where more came than that, it is
+    counted again: those who come while the list is read hide nobody. Those who go may: together with a new name
+    that moves its bearer to a page already read, no page is shifted, but the count falls.
     """
-    listing, counted, complete = await _read(client, settings, tell)
-    if not complete:
-        listing, counted, complete = await _read(client, settings, lambda _count: None)
+    counted, listing = await _read(client, settings, tell)
+    if listing.linked and len(listing.rows) > counted:
+        counted = await count_people(client)
+    if not listing.linked or len(listing.rows) != counted:
+        _, listing = await _read(client, settings, lambda _count: None)
+        counted = await count_people(client)
     problems = []
-    if not complete:
+    if not listing.linked or len(listing.rows) != counted:
         moved = "" if listing.linked else ", and people moved between pages while they were read"
         problems.append(f"the realm counts {counted} people and {len(listing.rows)} came{moved}, also at a second read")
-    if not listing.rows:
-        problems.append("the realm shows nobody: it is empty, or the service account lacks the role view-users")
     return People(listing.rows, problems)
 
 
 async def _read(
     client: HttpClient, settings: KeycloakSettings, tell: Callable[[int], None]
-) -> tuple[Listing[PersonRow], int, bool]:
+) -> tuple[int, Listing[PersonRow]]:
     counted = await count_people(client)
-    listing = await read_list(
-        client,
-        "users",
-        PersonRow,
-        settings.page_size,
-        params={"briefRepresentation": False},
-        promised=counted,
-        tell=tell,
-    )
-    if listing.linked and len(listing.rows) != counted:
-        counted = await count_people(client)
-    return listing, counted, listing.linked and len(listing.rows) == counted
+    full = {"briefRepresentation": False}
+    listing = await read_list(client, "users", PersonRow, settings.page_size, params=full, promised=counted, tell=tell)
+    return counted, listing
