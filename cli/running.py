@@ -32,13 +32,14 @@ def carry_out(order: Order, *, as_json: bool) -> int:
 def _tell(order: Order, ending: Ending) -> None:
     console = answers()
     width = width_of(console)
-    if ending.plan is not None and (order.mode != "apply" or ending.status == "held"):
+    shown = ending.plan is not None and (order.mode != "apply" or ending.status == "held")
+    if ending.plan is not None and shown:
         console.print()
-        say(console, overview(ending.plan, width=width))
-        if order.mode == "plan":
+        say(console, overview(ending.plan, width=width, findings=FEW))
+        if ending.status != "held":
             say(console, rows(ending.plan, width=width, most=FEW))
     console.print()
-    say(console, ending_lines(ending, width=width))
+    say(console, ending_lines(ending, width=width, reasons_told=shown))
 
 
 def _as_json(ending: Ending) -> dict[str, Any]:

@@ -83,10 +83,10 @@ class _Lines(Watcher):
     def finish(self) -> None:
         """Say the line of the phase that is over."""
         if self._side is not None:
-            say(self._console, [Text(f"  {f'read {self._side}':<17}{_counted(self._seen)}")])
+            say(self._console, [Text(f"  {f'read {self._side}':<19}{_counted(self._seen)}")])
         if self._kind is not None and self.load is not None:
             _, settled, total = self.load
-            say(self._console, [Text(f"  {kind_title(self._kind):<17}{settled:,} of {total:,} operations")])
+            say(self._console, [Text(f"  {kind_title(self._kind):<19}{settled:,} of {total:,} operations")])
         self._side = self._kind = None
         self._seen = {}
 
@@ -103,10 +103,10 @@ def watching(console: Console, *, silent: bool = False) -> Iterator[Watcher]:
         lines.finish()
         return
     reads = Progress(
-        TextColumn("  {task.description:<15}"), TextColumn("{task.fields[rows]}", style="dim"), console=console
+        TextColumn("  {task.description:<17}"), TextColumn("{task.fields[rows]}", style="dim"), console=console
     )
     bars = Progress(
-        TextColumn("  {task.description:<15}"),
+        TextColumn("  {task.description:<17}"),
         BarColumn(bar_width=40, complete_style="green", finished_style="green"),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

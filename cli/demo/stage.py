@@ -17,6 +17,7 @@ from rich.text import Text
 import ledger as ledgers
 from cli.demo.company import BITBUCKET_LOGIN, BITBUCKET_PASSWORD, found_company, stand_up_bitbucket
 from cli.output import answers
+from cli.render.grid import labelled
 from ledger.runs import Run
 from sandbox.bitbucket import BitbucketSimulator
 from sandbox.company import Company, Standing
@@ -79,22 +80,23 @@ class Stage:
         for paragraph in paragraphs:
             for line in textwrap.wrap(paragraph, min(self.console.width, COLUMNS)):
                 self.console.print(line)
-        self.console.print()
 
     def usersync(self, *arguments: str, ends: int = 0) -> None:
         """Run a command as a person would type it. Raises `NotAsTold` for another exit code."""
+        self.console.print()
         self.console.print(Text.assemble(("$ ", "bold green"), (f"usersync {' '.join(arguments)}", "bold")))
         code = self.main(arguments)
         if code != ends:
             raise NotAsTold(f"`usersync {' '.join(arguments)}` ended with exit code {code}, not {ends}")
         self.console.print(f"(exit code {code})", style="dim")
-        self.console.print()
 
     def checked(self, *, holds: bool, what: str) -> None:
         """Say what was verified at the simulators. Raises `NotAsTold` where it is not so."""
         if not holds:
             raise NotAsTold(f"this does not hold: {what}")
-        self.console.print(Text.assemble(("✓ ", "bold green"), what))
+        for line in labelled("✓", what, width=min(self.console.width, COLUMNS), indent=0, margin=2):
+            line.stylize("bold green", 0, 1)
+            self.console.print(line)
 
     def last_run(self) -> Run:
         with ledgers.open(ledgers.default_url()) as ledger:
@@ -104,6 +106,12 @@ class Stage:
     def writes(self) -> int:
         """Requests other than GET that Bitbucket has received."""
         return self.bitbucket.requests.writes
+
+    @property
+    def membership_writes(self) -> int:
+        """Those of them that put people into groups."""
+        requests = self.bitbucket.requests
+        return requests.count("POST", "/groups/add-users") + requests.count("POST", "/users/add-groups")
 
     def wanted_groups(self) -> dict[str, set[str]]:
         """By username, what Okta gives. Computed from the invented company, not from anything that usersync read."""
@@ -131,7 +139,7 @@ def set_up(main: Main, *, keep: bool) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="usersync-demo-"))
         if not keep:
-            stack.callback(shutil.rmtree, folder)
+            stack.push(_removal(folder))
         stack.enter_context(_inside(folder))
         stack.enter_context(_environment())
         okta_url, bitbucket_url = stack.enter_context(okta.served()), stack.enter_context(served(bitbucket.app))
@@ -140,6 +148,16 @@ def set_up(main: Main, *, keep: bool) -> Iterator[Stage]:
         text = _SYNC_FILE.format(okta=okta_url, bitbucket=bitbucket_url, login=BITBUCKET_LOGIN)
         (syncs / "okta.yaml").write_text(text, encoding="utf-8")
         yield Stage(folder, folk, bitbucket, answers(), main)
+
+
+def _removal(folder: Path) -> Callable[..., None]:
+    """Removes the folder at the end, unless something in it may tell why the demo failed."""
+
+    def end(_kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, NotAsTold):
+            shutil.rmtree(folder)
+
+    return end
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-__all__ = ["grid", "labelled", "safe"]
+__all__ = ["grid", "hanging", "labelled", "safe"]
 
 GAP = 2
 _NARROWEST = 8
@@ -69,9 +69,11 @@ def _shrink(widths: list[int], width: int | None, indent: int) -> None:
         widths[widest] = max(_NARROWEST, widths[widest] - max(1, min(excess, widths[widest] - second)))
 
 
-def labelled(label: str, text: str, *, width: int | None, style: str = "", indent: int = 2) -> Iterator[Text]:
+def labelled(
+    label: str, text: str, *, width: int | None, style: str = "", indent: int = 2, margin: int = LABEL_WIDTH
+) -> Iterator[Text]:
     """`  label     text`, further lines below the text."""
-    margin = indent + LABEL_WIDTH
+    margin += indent
     lines = [safe(part) for part in text.split("\n")]
     if width is not None:
         room = max(width - margin, 20)
@@ -79,6 +81,14 @@ def labelled(label: str, text: str, *, width: int | None, style: str = "", inden
     for number, line in enumerate(lines):
         head = f"{' ' * indent}{label}" if number == 0 else ""
         yield Text.assemble((head.ljust(margin), "dim"), (line, style))
+
+
+def hanging(text: str, *, width: int | None, indent: int = 2) -> Iterator[Text]:
+    """A paragraph whose further lines are indented."""
+    for part in text.split("\n"):
+        lines = [safe(part)] if width is None else _wrapped(safe(part), max(width - indent, 20))
+        for number, line in enumerate(lines):
+            yield Text(f"{' ' * indent if number else ''}{line}")
 
 
 def _wrapped(line: str, room: int) -> list[str]:

@@ -18,19 +18,24 @@ __all__ = [
     "FEW",
     "MANY",
     "OUTCOMES",
+    "TITLE_WIDTH",
     "count_of_people",
     "next_command",
     "overview",
     "rows",
-    "sides",
     "state",
     "verdict",
+    "what_changes",
+    "who_and_why",
 ]
 
 FEW = 5
 """Rows a kind where a plan is told in passing."""
 MANY = 20
 """Rows a kind where somebody asked to see it."""
+
+TITLE_WIDTH = 19
+"""Wide enough for every kind of operation."""
 
 OUTCOMES = {
     "failed": "failed",
@@ -55,31 +60,37 @@ _COUNTED = (
 )
 
 
-def overview(plan: Plan, *, width: int | None, approved_by: str | None = None) -> Iterator[Text]:
-    """Counts, seats and the guard's verdict."""
+def overview(
+    plan: Plan, *, width: int | None, findings: int | None = None, approved_by: str | None = None
+) -> Iterator[Text]:
+    """Counts, seats and the guard's verdict with at most so many of its findings."""
     header = plan.header
     yield Text.assemble(
         ("Plan ", "bold"), (plan.id[:8], "bold cyan"), safe(f"  {header.source} → {header.target}  ({header.sync})")
     )
-    yield from _source(plan, width)
+    yield from _source(header, width)
     yield from labelled("people", count_of_people(header.outcomes), width=width)
-    yield Text()
-    yield from _counts(header.counts)
-    yield Text()
     if header.seats_maximum is not None:
         seats = f"{header.seats_used:,} now, {header.seats_after:,} after, {header.seats_maximum:,} licensed"
         yield from labelled("seats", seats, width=width)
-    yield from _guard(header, width, approved_by)
+    if header.counts:
+        yield Text()
+        yield from _counts(header.counts)
+        yield Text()
+    else:
+        yield from labelled("to do", "nothing: the target is as the source says", width=width)
+    yield from _guard(plan, width, findings, approved_by)
 
 
-def _source(plan: Plan, width: int | None) -> Iterator[Text]:
-    header = plan.header
+def _source(header: PlanHeader, width: int | None) -> Iterator[Text]:
     if header.complete:
-        yield from labelled("source", f"read completely, {plan.verdicts.height:,} people", width=width)
+        yield from labelled("source", "read completely", width=width)
         return
     withheld = ", ".join(f"{kind_title(kind)} {count:,}" for kind, count in header.withheld.items())
-    what = f"READ INCOMPLETELY, so nothing is removed ({withheld or 'nothing was to be'})"
-    yield from labelled("source", "\n".join([what, *(f"· {found}" for found in header.source_findings)]), width=width)
+    what = f"READ INCOMPLETELY, so nothing is removed (withheld: {withheld or 'nothing'})"
+    yield from labelled("source", what, width=width, style="bold yellow")
+    for finding in header.source_findings:
+        yield from labelled("", f"· {finding}", width=width)
 
 
 def count_of_people(outcomes: dict[str, int]) -> str:
@@ -94,23 +105,27 @@ def _counts(counts: dict[str, int]) -> Iterator[Text]:
     for line in figures:
         text = Text("  ")
         for place, (title, count) in enumerate(line):
-            piece = f"{title:<18}{count:>{widths[place]},}"
-            text.append(f"{piece}    ", style="" if count else "dim")
+            text.append(f"{title:<{TITLE_WIDTH}}{count:>{widths[place]},}    ", style="" if count else "dim")
         text.rstrip()
         yield text
 
 
-def _guard(header: PlanHeader, width: int | None, approved_by: str | None) -> Iterator[Text]:
+def _guard(plan: Plan, width: int | None, most: int | None, approved_by: str | None) -> Iterator[Text]:
+    header = plan.header
     if not header.held:
         losing = header.counts.get("remove_access", 0) + header.counts.get("delete", 0)
-        verdict = f"clear ({losing:,} of {header.population:,} managed accounts lose access)"
+        measured = f"{losing:,} of {header.population:,} managed accounts lose access"
+        verdict = f"clear ({measured if header.population else 'no account is managed yet'})"
         yield from labelled("guard", verdict, width=width, style="green")
         return
-    verdict = f"HELD, approved by {approved_by}" if approved_by else "HELD: nothing of it is applied unless approved"
+    verdict = f"HELD, and approved by {approved_by}" if approved_by else "HELD: nothing is applied unless approved"
     yield from labelled("guard", verdict, width=width, style="bold yellow")
-    for finding in header.held:
-        such_as = f" (such as {', '.join(finding.samples)})" if finding.samples else ""
+    for finding in header.held[:most]:
+        others = [sample for sample in finding.samples if sample not in finding.message]
+        such_as = f" (such as {', '.join(others)})" if others else ""
         yield from labelled("", f"· {finding.message}{such_as}", width=width)
+    if most is not None and len(header.held) > most:
+        yield from labelled("", f"… {len(header.held) - most} more  usersync show {plan.id[:8]}", width=width)
 
 
 def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = None) -> Iterator[Text]:
@@ -122,11 +137,25 @@ def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = 
         yield Text()
         yield Text.assemble((kind_title(one), "bold"), (f"  {total:,}", "dim"))
         shown, more = changes(plan, most=total if most is None else most, kind=one)
-        yield from grid(shown.select("who", "detail", "why").rows(), width=width, styles={2: "dim"})
+        table = [_change(one, *row) for row in shown.select("who", "detail", "why").rows()]
+        yield from grid(table, width=width, styles={2: "dim"})
         if more:
             yield _more(more, f"usersync show {plan.id[:8]} --kind {one} --all")
     if kind is None:
         yield from _conflicts(plan, width, most)
+
+
+def _change(kind: str, who: str, detail: str, reason: str) -> tuple[str, str, str]:
+    if kind == "add_membership":
+        return who, detail, way(detail, reason)
+    return who, "" if detail == who else detail, reason
+
+
+def way(group: str, path: str) -> str:
+    """How somebody comes by a group: `path` leads through the source's groups."""
+    if path.casefold() == group.casefold():
+        return "a member in the source"
+    return "everybody (groups.always)" if path == "groups.always" else f"through {path}"
 
 
 def _conflicts(plan: Plan, width: int | None, most: int | None) -> Iterator[Text]:
@@ -149,50 +178,45 @@ def _more(count: int, command: str) -> Text:
 def verdict(plan: Plan, person: str, *, width: int | None) -> Iterator[Text]:
     """What the plan makes of a person, and why; nothing where it does not know them."""
     for row in why(plan, person).iter_rows(named=True):
-        yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
-        yield from labelled("id", row["external_id"], width=width)
-        yield from labelled("why", row["reason"] or "(no reason)", width=width)
-        yield from _groups(row["groups"], width)
+        yield from who_and_why(row, width=width)
         theirs = plan.operations.filter(pl.col("external_id") == row["external_id"])
-        yield from _operations(theirs, width)
+        if theirs.is_empty():
+            continue
+        yield Text()
+        yield Text("  planned", style="dim")
+        for operation in theirs.iter_rows(named=True):
+            yield from labelled(
+                kind_title(operation["kind"]), what_changes(operation), width=width, indent=4, margin=TITLE_WIDTH
+            )
 
 
-def _groups(groups: list[dict[str, Any]] | None, width: int | None) -> Iterator[Text]:
-    if not groups:
-        return
-    yield Text()
-    yield Text("  groups that the source gives", style="dim")
-    yield from grid([(one["group"], one["path"]) for one in groups], width=width, styles={1: "dim"}, indent=4)
+def who_and_why(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
+    """A person's name, outcome, reason, and groups with the way to each."""
+    yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
+    yield from labelled("id", row["external_id"], width=width)
+    yield from labelled("why", row["reason"] or "(no reason)", width=width)
+    if row["groups"]:
+        yield Text()
+        yield Text("  groups that the source gives", style="dim")
+        pairs = [(one["group"], way(one["group"], one["path"])) for one in row["groups"]]
+        yield from grid(pairs, width=width, styles={1: "dim"}, indent=4)
 
 
-def _operations(theirs: pl.DataFrame, width: int | None) -> Iterator[Text]:
-    if theirs.is_empty():
-        return
-    yield Text()
-    yield Text("  planned", style="dim")
-    yield from grid(
-        [
-            (kind_title(row["kind"]), row["group"] or "", sides(row["before"], row["after"]), row["reason"] or "")
-            for row in theirs.iter_rows(named=True)
-        ],
-        width=width,
-        styles={3: "dim"},
-        indent=4,
-    )
+def what_changes(operation: dict[str, Any]) -> str:
+    """The group, or what turns into what."""
+    return str(operation["group"] or sides(operation["before"], operation["after"]) or operation["reason"] or "")
 
 
 def sides(before: str | None, after: str | None) -> str:
-    """`before → after` of an operation's JSON objects."""
-    old, new = (_spelled(side) for side in (before, after))
-    if old and new:
-        return f"{old} → {new}"
-    return new or (f"{old} → (none)" if old else "")
-
-
-def _spelled(side: str | None) -> str:
-    if side is None:
-        return ""
-    return ", ".join(_value(name, value) for name, value in json.loads(side).items() if value not in (None, [], ""))
+    """An operation's JSON objects as words: what is taken, what is given, or what turns into what."""
+    old: dict[str, Any] = json.loads(before) if before else {}
+    new: dict[str, Any] = json.loads(after) if after else {}
+    if not (old and new):
+        sign = "taken: " if old else "given: " if "groups" in new else ""
+        named = [_value(name, value) for name, value in (old or new).items() if value]
+        return f"{sign}{'; '.join(named)}" if named else ""
+    turned = [name for name in new if old.get(name) != new[name]]
+    return "; ".join(f"{name} {old.get(name) or '(none)'} → {new[name] or '(none)'}" for name in turned)
 
 
 def _value(name: str, value: Any) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 from rich.text import Text
 
-from cli.render.grid import grid, labelled, safe
-from cli.render.plan import OUTCOMES, count_of_people, sides
+from cli.render.grid import grid, hanging, labelled, safe
+from cli.render.plan import OUTCOMES, TITLE_WIDTH, count_of_people, what_changes, who_and_why
 from ledger.runs import Run
 from reconcile.explain import kind_title
 from tasks.ending import Ending
@@ -29,22 +29,25 @@ _STYLES = {
 _PARTS = re.compile(r" (?=(?:Not done|Next): )")
 
 
-def ending_lines(ending: Ending, *, width: int | None) -> Iterator[Text]:
-    """Status, what happened, what to do next."""
-    yield Text.assemble(_status(ending.status), (f"  run {ending.run_id}", "dim"))
-    yield from _told(ending.message, width)
-    if set(ending.applied) - {"done"}:
-        yield from labelled("operations", _spelled(ending.applied), width=width)
-    yield from labelled("next", ending.next_step, width=width, style="bold")
-
-
-def _told(message: str, width: int | None) -> Iterator[Text]:
-    """An error's paragraph, its parts on lines of their own; what to do next is told by the ending itself."""
-    for part in _PARTS.split(message):
+def ending_lines(ending: Ending, *, width: int | None, reasons_told: bool) -> Iterator[Text]:
+    """Status, what happened, what to do next. `reasons_told` leaves out why it is held."""
+    title, style = _status(ending.status)
+    what, *further = _PARTS.split(ending.message)
+    if ending.status == "held" and reasons_told:
+        what = "nothing of the plan was applied"
+    said = what if what.startswith(title.lower()) else f"{title}: {what}"
+    for number, line in enumerate(hanging(said[:1].upper() + said[1:], width=width)):
+        if number == 0:
+            line.stylize(style, 0, len(title))
+        yield line
+    for part in further:
         if part.startswith("Not done: "):
             yield from labelled("not done", part.removeprefix("Not done: "), width=width)
-        elif not part.startswith("Next: "):
-            yield from labelled("", part, width=width)
+    if set(ending.applied) - {"done"}:
+        yield from labelled("operations", _spelled(ending.applied), width=width)
+    yield from labelled("run", ending.run_id, width=width)
+    if ending.status != "nothing_to_do":
+        yield from labelled("next", ending.next_step, width=width, style="bold")
 
 
 def runs_lines(runs: Sequence[Run], *, width: int | None) -> Iterator[Text]:
@@ -128,35 +131,23 @@ def _person_row(row: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def person_lines(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
-    """One person of a run (a row of `PEOPLE_RESULTS`): outcome, why, groups with their paths, every operation."""
-    yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
-    yield from labelled("id", row["external_id"], width=width)
-    yield from labelled("why", row["reason"] or "(no reason)", width=width)
-    if row["groups"]:
-        yield Text()
-        yield Text("  groups that the source gives, and by which way", style="dim")
-        pairs = [(one["group"], one["path"]) for one in row["groups"]]
-        yield from grid(pairs, width=width, styles={1: "dim"}, indent=4)
-    if row["operations"]:
-        yield Text()
-        yield Text("  operations", style="dim")
-        yield from _operations(row["operations"], width)
-
-
-def _operations(operations: list[dict[str, Any]], width: int | None) -> Iterator[Text]:
-    table = [
-        (
-            one["status"].replace("_", " "),
-            (one["at"] or "")[11:19],
-            kind_title(one["kind"]),
-            one["group"] or sides(one["before"], one["after"]),
+    """One person of a run (a row of `PEOPLE_RESULTS`): outcome, why, groups, every operation and what became of it."""
+    yield from who_and_why(row, width=width)
+    if not row["operations"]:
+        return
+    yield Text()
+    yield Text("  operations (times in UTC)", style="dim")
+    for one in row["operations"]:
+        when = f"{one['status'].replace('_', ' '):<9}{(one['at'] or '')[11:19]:<10}"
+        yield from labelled(
+            f"{when}{kind_title(one['kind'])}",
+            what_changes(one),
+            width=width,
+            indent=4,
+            margin=len(when) + TITLE_WIDTH,
         )
-        for one in operations
-    ]
-    for one, line in zip(operations, grid(table, width=width, indent=4), strict=True):
-        yield line
         if one["error"]:
-            yield from labelled("", f"error: {one['error']}", width=width, style="red", indent=6)
+            yield from labelled("", f"error: {one['error']}", width=width, style="red", indent=4, margin=len(when))
 
 
 def _status(status: str) -> tuple[str, str]:
