@@ -86,8 +86,6 @@ class HttpClient:
             },
             timeouts or Timeouts(),
             ca_file,
-            # One more than requests run at a time: a token is fetched while they hold their connections.
-            self.limits.concurrency + 1,
         )
         self._slots = asyncio.Semaphore(self.limits.concurrency)
         self._limiter = self.limits.bucket.limiter() if self.limits.bucket else None

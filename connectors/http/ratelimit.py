@@ -128,7 +128,7 @@ def _counters(headers: Mapping[str, str]) -> tuple[int, int, float] | None:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client may use. `concurrency` sizes the connection pool as well."""
+    """What one client may use. There are as many connections as requests at a time, and one for tokens."""
 
     concurrency: int = 8
     bucket: TokenBucket | None = None
