@@ -22,7 +22,8 @@ __all__ = ["Ledger", "default_url", "open"]
 def default_url(home: Path | None = None) -> str:
     """`.usersync/ledger.db` under `home`, else under $USERSYNC_HOME, else under the working folder."""
     folder = home or Path(os.environ.get("USERSYNC_HOME") or Path.cwd())
-    return f"sqlite:///{folder.absolute() / '.usersync' / 'ledger.db'}"
+    path = str(folder.absolute() / ".usersync" / "ledger.db")
+    return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
 def open(url: str | Path) -> Ledger:  # noqa: A001 -- always read as ledger.open

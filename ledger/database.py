@@ -80,7 +80,7 @@ def _parse(url: str | Path) -> URL:
         return URL.create("sqlite", database=str(url))
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password, so it is not repeated.
         raise ConfigurationError(
             "the URL of the ledger cannot be read",

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ledger
+from tests.unit.ledger import postgresql
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    reason = postgresql.missing()
+    if reason:
+        pytest.skip(f"the ledger was tested on SQLite alone: {reason}")
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite"] if postgresql.missing() else ["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a ledger may be; nothing is there yet."""
+    if request.param == "sqlite":
+        return ledger.default_url(tmp_path)
+    return postgresql.emptied(request.getfixturevalue("postgresql_server"))
+
+
+@pytest.fixture
+def book(url: str) -> Iterator[ledger.Ledger]:
+    """A fresh ledger."""
+    with ledger.open(url) as opened:
+        yield opened
