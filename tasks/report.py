@@ -73,7 +73,11 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
         "failed" if status == "refused" else status,
         error=None if status in {"succeeded", "nothing_to_do", "planned"} else message,
         plan_id=None if plan is None else plan.id,
-        header={**header.model_dump(mode="json", exclude={"groups"}), "sync_file": str(shop.path), "next": next_step},
+        header={
+            **header.model_dump(mode="json", exclude={"groups"}),
+            "sync_file": str(shop.path.absolute()),
+            "next": next_step,
+        },
         source_stats=None if so_far.source_stats is None else so_far.source_stats.model_dump(),
         ended_at=ended,
     )
