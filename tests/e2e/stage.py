@@ -250,21 +250,23 @@ def staged(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
-    people: int = 60,
-    groups: int = 12,
+    staff: tuple[int, int] = (60, 12),
     switches: Switches | None = None,
     **sections: dict[str, Any],
 ) -> Iterator[Stage]:
-    """Two simulators and a sync file in `folder`. Retries wait hundredths of a second instead of seconds."""
+    """Two simulators, `staff` people and groups in Okta, and a sync file in `folder` with `sections` laid over it.
+
+    Retries wait hundredths of a second instead of seconds.
+    """
     shorter = functools.partial(RetryPolicy, first_delay=0.01, longest_delay=0.02)
     monkeypatch.setattr("connectors.http.client.RetryPolicy", shorter)
     monkeypatch.setenv("OKTA_TOKEN", SSWS_TOKEN)
     monkeypatch.setenv("BITBUCKET_PASSWORD", PASSWORD)
-    staff = company(people, groups)
-    okta = OktaSimulator(staff, OktaSwitches(limits=PLENTY))
+    invented = company(*staff)
+    okta = OktaSimulator(invented, OktaSwitches(limits=PLENTY))
     bitbucket = BitbucketSimulator(switches or Switches(), admin=(PRINCIPAL, PASSWORD))
     with okta.served() as okta_url, served(bitbucket.app) as bitbucket_url:
-        stage = Stage(folder, staff, okta, bitbucket, okta_url, bitbucket_url)
+        stage = Stage(folder, invented, okta, bitbucket, okta_url, bitbucket_url)
         stage.write_sync_file(**sections)
         yield stage
         stage.assert_the_local_untouched()

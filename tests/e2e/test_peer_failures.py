@@ -16,7 +16,7 @@ from tests.e2e.stage import Stage, staged
 @pytest.fixture
 def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """After a first, good run."""
-    with staged(tmp_path, monkeypatch, people=60, groups=16) as stage:
+    with staged(tmp_path, monkeypatch, staff=(60, 16)) as stage:
         first = stage.sync()
         assert (first.ending.status, first.ending.exit_code) == ("succeeded", 0)
         stage.mark()
@@ -119,7 +119,7 @@ def test_a_lost_page_of_people_is_noticed_by_the_members_of_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two pages of users, and the first one says that it is the last."""
-    with staged(tmp_path, monkeypatch, people=230, groups=8) as stage:
+    with staged(tmp_path, monkeypatch, staff=(230, 8)) as stage:
         assert stage.sync().ending.exit_code == 0
         stage.mark()
         before = stage.snapshot()

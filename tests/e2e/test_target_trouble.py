@@ -227,7 +227,7 @@ def test_a_change_that_shows_late_is_waited_for_and_not_made_again(
 ) -> None:
     """A node of a cluster that lags behind, and a lost answer to every kind of write."""
     lagging = Switches(lag_seconds=0.4)
-    with staged(tmp_path, monkeypatch, people=20, switches=lagging, target={"read_back_seconds": 5}) as stage:
+    with staged(tmp_path, monkeypatch, staff=(20, 12), switches=lagging, target={"read_back_seconds": 5}) as stage:
         for path in ("/admin/groups", "/admin/users", "/admin/groups/add-users"):
             stage.bitbucket.faults.lose_answer(path=path, times=2)
         played = stage.sync()
