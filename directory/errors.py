@@ -69,7 +69,8 @@ class UsersyncError(Exception):
         """What was not done because of it."""
         self.next_step = next_step
         """What the reader can do about it."""
-        super().__init__(what, subject, not_done, next_step)
+        # One argument, and the rest as attributes: so an error survives the way to another process.
+        super().__init__(what)
 
     def __str__(self) -> str:
         head = f"{self.subject}: {self.what}" if self.subject else self.what

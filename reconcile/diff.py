@@ -47,7 +47,7 @@ class Difference:
     withheld: dict[str, int]
     """Removals that an incomplete read does not justify, per kind; they are not among the operations."""
     withheld_people: pl.DataFrame
-    """`external_id` of leavers whose removal is withheld."""
+    """`external_id` of people of whom a removal is withheld, and the `reason` of it."""
     removed: pl.DataFrame
     """Every membership that the operations take away: `account` UInt32, `number` UInt32, `kind` String."""
     added: pl.DataFrame
@@ -89,11 +89,13 @@ def diff(
     )
     removed = pl.concat([taken, surplus.select("account", "number", pl.lit("remove_membership").alias("kind"))])
     withheld: dict[str, int] = {}
-    withheld_people = pl.DataFrame(schema={"external_id": pl.String})
+    withheld_people = operations.select("external_id", "reason").clear()
     if not complete:
         removing = operations.filter(pl.col("kind").is_in(REMOVING))
         withheld = dict(removing["kind"].value_counts().iter_rows())
-        withheld_people = removing.filter(pl.col("kind") != "remove_membership").select("external_id")
+        withheld_people = removing.select("external_id", "reason").unique(
+            "external_id", keep="first", maintain_order=True
+        )
         operations = operations.filter(~pl.col("kind").is_in(REMOVING))
         removed = removed.clear()
     return Difference(

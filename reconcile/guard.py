@@ -64,7 +64,7 @@ def _shrinking(measures: Measures, policy: Guard) -> Iterator[Finding]:
 
 def _emptied(measures: Measures, policy: Guard) -> Iterator[Finding]:
     emptied = [group.group for group in measures.shrinking if group.after <= 0 and group.before >= policy.small_group]
-    yield from _over("groups_emptied", len(emptied), policy.groups_emptied, len(measures.shrinking), tuple(emptied))
+    yield from _over("groups_emptied", len(emptied), policy.groups_emptied, measures.managed_groups, tuple(emptied))
 
 
 def _seats(measures: Measures, policy: Guard) -> Iterator[Finding]:

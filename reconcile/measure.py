@@ -30,6 +30,8 @@ class Measures:
     """Managed accounts before the plan."""
     managed_memberships: int
     """Memberships of managed accounts in managed groups before the plan."""
+    managed_groups: int
+    """Managed groups that the target has."""
     counts: dict[str, int]
     """Operations per kind."""
     memberships_removed: int
@@ -51,6 +53,7 @@ def measure(difference: Difference, target: NumberedTarget) -> Measures:
     return Measures(
         population=difference.managed.height,
         managed_memberships=members.join(numbers, on="number", how="semi").height,
+        managed_groups=numbers.height,
         counts=dict(sorted(difference.operations["kind"].value_counts().iter_rows())),
         memberships_removed=difference.removed.height,
         shrinking=_shrinking(difference, target),
@@ -100,6 +103,13 @@ def _seats(difference: Difference, target: NumberedTarget) -> tuple[int, int]:
     restored = operations.filter((pl.col("kind") == "restore_access") & (pl.col("after") != NOTHING_TO_RESTORE)).select(
         "external_id"
     )
-    seated = difference.managed.join(holders, on="account", how="semi").select("external_id")
-    gained = pl.concat([entering, restored]).unique().join(seated, on="external_id", how="anti")
+    adopted = (
+        operations.filter(pl.col("kind") == "adopt")
+        .select("external_id", "account_id")
+        .join(target.accounts.select("account", "account_id"), on="account_id")
+    )
+    owned = pl.concat([difference.managed.select("external_id", "account"), adopted.select("external_id", "account")])
+    shut_out = target.accounts.filter(~pl.col("active").fill_null(value=True)).select("account")
+    no_more = owned.join(pl.concat([holders, shut_out]), on="account", how="semi").select("external_id")
+    gained = pl.concat([entering, restored]).unique().join(no_more, on="external_id", how="anti")
     return holders.height, holders.height - freed.height + gained.height

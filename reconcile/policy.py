@@ -106,7 +106,7 @@ class Guard(Section):
     memberships_removed_per_group: Limit = Limit(percent=50)
     """Percent of the group's members; groups smaller than `small_group` are not looked at."""
     groups_emptied: Limit = Limit(count=0)
-    """Groups of at least `small_group` members that would have none."""
+    """Groups of at least `small_group` members that would have none. Percent of the managed groups in the target."""
     small_group: Annotated[int, Field(ge=1)] = 10
     administrators_touched: Limit = Limit(count=0)
     """Accounts with ADMIN or SYS_ADMIN that would be adopted, renamed, deleted or lose anything."""

@@ -50,7 +50,7 @@ def judge_people(
     protected = correlation.people.filter(pl.col("match") == "protected").select(
         "person", pl.lit(value=True).alias("protected")
     )
-    withheld = difference.withheld_people.with_columns(pl.lit(value=True).alias("withheld"))
+    withheld = difference.withheld_people.select("external_id", pl.col("reason").alias("withheld"))
     everybody = (
         selection.people.select("person", "external_id", "username", "wanted", "reason")
         .join(planned, on="external_id", how="full", coalesce=True)
@@ -59,38 +59,33 @@ def judge_people(
         .join(protected, on="person", how="left")
     )
     outcome = (
-        pl.when("withheld")
-        .then(pl.lit("held"))
-        .when("protected")
+        pl.when("protected")
         .then(pl.lit("filtered"))
         .when(pl.col("problem").is_not_null())
         .then(pl.lit("conflict"))
         .when(pl.col("planned").is_not_null())
         .then("planned")
+        .when(pl.col("withheld").is_not_null())
+        .then(pl.lit("held"))
         .when(pl.col("wanted").fill_null(value=False))
         .then(pl.lit("unchanged"))
         .otherwise(pl.lit("filtered"))
     )
     leaving = pl.col("planned").is_in(["deleted", "access_removed"])
     reason = (
-        pl.when("withheld")
-        .then(
-            pl.format(
-                "{}; withheld, because the source was read incompletely",
-                pl.coalesce("reason", pl.lit("not in the source any more")),
-            )
-        )
-        .when("protected")
+        pl.when("protected")
         .then(pl.lit("the account or its name is protected, or the one that the sync logs in with"))
         .when(pl.col("problem").is_not_null())
         .then("problem")
         .when(leaving)
         .then("why")
+        .when(pl.col("outcome") == "held")
+        .then(pl.format("{}; withheld, because the source was read incompletely", "withheld"))
         .otherwise("reason")
     )
     return (
-        everybody.with_columns(outcome.alias("outcome"), reason.alias("reason"))
-        .with_columns(pl.coalesce("username", "account_name").alias("username"))
+        everybody.with_columns(outcome.alias("outcome"))
+        .with_columns(reason.alias("reason"), pl.coalesce("username", "account_name").alias("username"))
         .join(grants, on="person", how="left")
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
         .sort("external_id")
