@@ -1,0 +1,1 @@
+"""What answers over HTTP. Empty so far: the receiver for pushes and the lookup of runs come here."""

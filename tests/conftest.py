@@ -1,12 +1,30 @@
-"""How much hypothesis tries: the same hundred examples in CI on every run, new ones on a developer's machine."""
+"""What holds for every test: hypothesis' profiles, and skips that are failures where everything is meant to run."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import settings
 
-settings.register_profile("local", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
-settings.register_profile("thorough", settings.get_profile("local"), max_examples=2_000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
+settings.register_profile("local", max_examples=100, deadline=None)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+DOES_NOT_APPLY = "does not apply"
+"""A skip whose reason begins so is about the test, not about something that is missing on the machine."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With USERSYNC_NO_SKIPS set, a part that could not run fails, so that nobody takes a hole for a pass."""
+    report = yield
+    if report.skipped and os.environ.get("USERSYNC_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith(DOES_NOT_APPLY):
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} is meant to run here, but it skipped: {reason}"
+    return report
