@@ -222,7 +222,9 @@ def _loaded(shop: Workshop, so_far: RunSoFar, plan: Plan, loader: Loader) -> Out
     if not plan.header.complete:
         return "partial", f"all {total:,} operations are applied. {_withheld(plan)}", _MEND_SOURCE
     next_step = f"`usersync results {so_far.run.id}` tells who got what"
-    return "succeeded", f"all {total:,} operations are applied", next_step
+    conflicts = plan.header.outcomes.get("conflict", 0)
+    also = f"; {_in_conflict(conflicts)}" if conflicts else ""
+    return "succeeded", f"all {total:,} operations are applied{also}", next_step
 
 
 _MEND_SOURCE = "mend the source or what it says above, then run the sync again"
@@ -231,7 +233,16 @@ _MEND_SOURCE = "mend the source or what it says above, then run the sync again"
 def _nothing_to_do(plan: Plan) -> Outcome:
     if not plan.header.complete:
         return "partial", f"nothing to do. {_withheld(plan)}", _MEND_SOURCE
+    conflicts = plan.header.outcomes.get("conflict", 0)
+    if conflicts:
+        said = f"nothing to do that could be done: {_in_conflict(conflicts)}"
+        return "nothing_to_do", said, "see why with `usersync results`, and mend the source or the accounts"
     return "nothing_to_do", "nothing to do: the target is as the source says", "nothing needs to be done"
+
+
+def _in_conflict(people: int) -> str:
+    """People whose account could not be decided on; they are no operations of the plan."""
+    return "1 person is in conflict" if people == 1 else f"{people:,} people are in conflict"
 
 
 def _withheld(plan: Plan) -> str:

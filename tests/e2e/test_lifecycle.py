@@ -126,6 +126,7 @@ def test_two_people_who_swap_their_names_come_out_right_or_are_told_apart(loaded
     assert loaded.effects == []
     assert [loaded.bitbucket.state.user(person.username) for person in (one, other)] == accounts
     assert played.outcomes()["conflict"] == 2
+    assert played.ending.message == "nothing to do that could be done: 2 people are in conflict"
     for person in played.with_outcome("conflict"):
         assert "is taken in the target by the account of another person" in person["reason"]
 
