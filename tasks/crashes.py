@@ -23,7 +23,12 @@ def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str
     An effect that is there was ours: the link is written as if the answer had come. What is not there never happened.
     """
     unfinished = [*ledger.plans.latest(sync=sync, state="applying"), *ledger.plans.latest(sync=sync, state="partial")]
-    for plan_id in (stored.id for stored in unfinished):
+    for stored in unfinished:
+        others = [run.plan_id for run in ledger.runs.running(stored.target) if run.id != run_id]
+        if stored.id in others:
+            # Another run is sending it at this moment and waits for the answers itself.
+            continue
+        plan_id = stored.id
         doubtful = ledger.journal.in_doubt(plan_id)
         if doubtful.height:
             _settle(ledger, plan_id, doubtful, target, run_id)
@@ -49,7 +54,9 @@ def _settle(ledger: Ledger, plan_id: str, doubtful: pl.DataFrame, target: Target
 
 def without_results(ledger: Ledger, sync: str) -> list[Run]:
     """Crashed runs that had begun a plan and left no results."""
-    crashed = [run for run in ledger.runs.latest(sync=sync, limit=_LOOKED_AT) if run.status == "crashed" and run.plan_id]
+    crashed = [
+        run for run in ledger.runs.latest(sync=sync, limit=_LOOKED_AT) if run.status == "crashed" and run.plan_id
+    ]
     return [run for run in crashed if not _has_results(ledger, run.id)]
 
 

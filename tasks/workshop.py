@@ -74,4 +74,7 @@ def _called(settings: object) -> str:
     """The address of a side where it has one, else its kind."""
     url = getattr(settings, "url", None)
     kind = getattr(settings, "kind", type(settings).__name__)
-    return f"{kind} {urlsplit(str(url)).netloc}" if url else str(kind)
+    if not url:
+        return str(kind)
+    parts = urlsplit(str(url))
+    return f"{kind} {parts.netloc}{parts.path.rstrip('/')}"
