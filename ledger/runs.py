@@ -142,7 +142,10 @@ class Runs:
         source_stats: Mapping[str, object] | None = None,
         ended_at: datetime | None = None,
     ) -> None:
-        """End a run. `plan_id` and `source_stats` keep what they are where None. Raises UnknownRecord."""
+        """End a run. `plan_id` and `source_stats` keep what they are where None. Raises UnknownRecord.
+
+        `source_stats` are to come from a complete read: the next one is judged by them.
+        """
         with self._database.write() as connection:
             changed = connection.execute(
                 _FINISH,
