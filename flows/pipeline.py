@@ -140,7 +140,9 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     so_far.requests["source"] = raw.requests
     source = await normalize(raw)
     selection = await select(source, policy)
-    so_far.source_stats = source_stats(source, selection)
+    if source.completeness.complete:
+        # What later reads are judged by must not come from a read that missed something.
+        so_far.source_stats = source_stats(source, selection)
     owned = owned_groups(shop.ledger, shop.sync.name)
     target = await extract_target(shop.target, scope_of(selection, owned, policy), shop.observer)
     await _close_crashed(shop, target, so_far.run.id)
