@@ -28,13 +28,13 @@ EVERYONE: Final = "Everyone"
 
 _LESS: Final = "application/json; okta-response=omitCredentials,omitCredentialsLinks,omitTransitioningToStatus"
 _MAPPED: Final = ("login", "email", "displayName", "firstName", "lastName")
-_OWN_DPOP: Final = (
+_NO_DPOP: Final = (
     "this service app demands DPoP, which usersync does not speak: in Okta's admin console open the app, General, "
     "and clear 'Require Demonstrating Proof of Possession (DPoP) header in token requests'"
 )
 _ADVICE: Final = {
-    "use_dpop_nonce": _OWN_DPOP,
-    "invalid_dpop_proof": _OWN_DPOP,
+    "use_dpop_nonce": _NO_DPOP,
+    "invalid_dpop_proof": _NO_DPOP,
     "invalid_scope": "grant the scopes of the sync file to the app (Okta API Scopes), or name others under `scopes`",
     "invalid_client": "check client_id, key_id, and that the app holds the public half of private_key",
 }

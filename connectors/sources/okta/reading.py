@@ -24,7 +24,7 @@ __all__ = ["Reading"]
 _LOOKED_UP_AT_MOST: Final = 50
 _NAMED: Final = 5
 _INDEX_LAG: Final = timedelta(minutes=10)
-"""Older users must be in the index behind `search`, which lags by seconds; twice the worst reported delay."""
+"""The index behind `search` lags by seconds (Okta promises no bound); whoever is older than this must be in it."""
 
 
 class Reading:

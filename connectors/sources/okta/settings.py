@@ -70,7 +70,8 @@ class OktaSettings(BaseModel):
     include_builtin: bool = False
     """Whether Okta's built-in groups, such as Everyone, are groups of the source."""
     verify_counts: bool = True
-    """Whether Okta is asked how many members each group has, to prove that all of them came."""
+    """Whether Okta is asked how many members each group has (`expand=stats`), to prove that all of them came. What the
+    count costs Okta is not documented; turn it off where lists of groups time out, and lose that proof."""
     projection: bool = True
     """Whether only the wanted properties of users are asked for. Turn it off where Okta refuses `fields`."""
     groups_page: Annotated[int, Field(ge=1, le=10_000)] = 1000

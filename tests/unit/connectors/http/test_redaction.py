@@ -96,6 +96,16 @@ async def test_no_secret_shows_whatever_happens(auth, answer, caplog):
         assert MARK not in whole_traceback(one)
 
 
+@pytest.mark.parametrize("code", [302, 400, 403, 404, 418])
+async def test_an_answer_that_echoes_a_secret_is_quoted_without_it(code):
+    echo = PlainTextResponse(f"{MARK} is not valid", code, headers={"location": f"/login?password={MARK}"})
+    with answering(echo) as server:
+        async with HttpClient(server.url, name="x", side="source", auth=bearer(SecretStr(MARK))) as client:
+            with pytest.raises(UsersyncError, match=r"\[hidden\] is not valid") as caught:
+                await client.get_json("/users", decode=list[int])
+    assert MARK not in whole_traceback(caught.value)
+
+
 async def test_no_client_secret_and_no_token_shows_when_a_token_is_refused(caplog):
     caplog.set_level(logging.DEBUG)
 
