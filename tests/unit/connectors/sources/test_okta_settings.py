@@ -33,7 +33,7 @@ def settings(**given: Any) -> OktaSettings:
         ({"attributes": {"email": "secondEmail"}}, "cannot be carried as email"),
         ({"group_prefix": "a", "groups_search": 'type eq "OKTA_GROUP"'}, "not both"),
         ({"members_page": 1001}, "less than or equal to 1000"),
-        ({"concurency": 5}, "Extra inputs are not permitted"),
+        ({"threads": 5}, "Extra inputs are not permitted"),
     ],
 )
 def test_a_mistake_is_told_in_words(given: dict[str, Any], said: str):
