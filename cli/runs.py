@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,7 +16,9 @@ from directory.errors import UnknownRecord
 if TYPE_CHECKING:
     import polars as pl
 
+    from ledger.opening import Ledger
     from ledger.runs import Run
+    from reconcile.results import OperationResult
 
 __all__ = ["list_runs", "results", "sync"]
 
@@ -32,6 +36,7 @@ OutcomeName = Literal[
     "failed",
 ]
 _MANY = 20
+_UNSENT: Mapping[str, Literal["planned", "held"]] = {"planned": "planned", "held": "held"}
 
 
 def sync(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
@@ -81,6 +86,7 @@ def results(
         run = find_run(book, run_id)
         people = book.results.person(run.id, person) if person else book.results.people(run.id).collect()
         document = book.results.document(run.id)
+        groups = _group_operations(book, run) if as_json else []
     if outcome is not None:
         people = people.filter(pl.col("outcome") == outcome)
     if person is not None and people.is_empty():
@@ -90,7 +96,7 @@ def results(
             next_step=f"`usersync results {run.id} --all` lists everybody",
         )
     if as_json:
-        _results_as_json(run, people)
+        _results_as_json(run, people, groups)
         return
     _tell(run, people, document.location if document else None, one=person is not None, everything=everything)
 
@@ -125,12 +131,29 @@ def _run_as_json(run: Run) -> dict[str, Any]:
     }
 
 
-def _results_as_json(run: Run, people: pl.DataFrame) -> None:
-    import sys
+def _group_operations(book: Ledger, run: Run) -> list[OperationResult]:
+    """What the run did to groups, which is no person's result."""
+    import polars as pl
 
+    from reconcile.results import JOURNAL, group_results
+    from tasks.plans import stored_plan
+
+    if run.plan_id is None:
+        return []
+    _, plan = stored_plan(book, run.plan_id)
+    journal = pl.DataFrame(schema=JOURNAL)
+    if run.header.get("applied"):
+        # A later run of the same plan is not this run's doing.
+        journal = book.journal.entries(plan.id).filter(pl.col("at") <= run.ended_at)
+    return group_results(plan, journal, unsent=_UNSENT.get(run.status, "not_sent"))
+
+
+def _results_as_json(run: Run, people: pl.DataFrame, groups: list[OperationResult]) -> None:
+    """A document as `usersync schema results` describes it, of the people that were asked for."""
     from reconcile.results import RunHeader, document
 
     known = {name: value for name, value in run.header.items() if name in RunHeader.model_fields}
-    for piece in document(RunHeader.model_validate(known), people):
+    header = RunHeader.model_validate(known).model_copy(update={"groups": groups})
+    for piece in document(header, people):
         sys.stdout.write(piece.decode())
     sys.stdout.flush()

@@ -53,7 +53,9 @@ class _Bar(Watcher):
         super().loading(kind, settled, total)
         if self._load is None:
             self._load = self._bars.add_task("", total=total)
-        self._bars.update(self._load, description=kind_title(kind), completed=settled)
+        self._bars.update(
+            self._load, description="applied" if settled == total else kind_title(kind), completed=settled
+        )
 
 
 class _Lines(Watcher):

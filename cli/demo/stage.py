@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from rich.text import Text
 import ledger as ledgers
 from cli.demo.company import BITBUCKET_LOGIN, BITBUCKET_PASSWORD, found_company, stand_up_bitbucket
 from cli.output import answers
-from cli.render.grid import labelled
+from cli.render.grid import labelled, wrapped
 from ledger.runs import Run
 from sandbox.bitbucket import BitbucketSimulator
 from sandbox.company import Company, Standing
@@ -78,7 +77,7 @@ class Stage:
 
     def prose(self, *paragraphs: str) -> None:
         for paragraph in paragraphs:
-            for line in textwrap.wrap(paragraph, min(self.console.width, COLUMNS)):
+            for line in wrapped(paragraph, min(self.console.width, COLUMNS)):
                 self.console.print(line)
 
     def usersync(self, *arguments: str, ends: int = 0) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
 
-__all__ = ["grid", "hanging", "labelled", "safe"]
+__all__ = ["grid", "hanging", "labelled", "safe", "wrapped"]
 
 GAP = 2
 _NARROWEST = 8
@@ -30,21 +29,24 @@ def grid(
     *,
     width: int | None,
     right: Collection[int] = (),
+    whole: Collection[int] = (),
     styles: Mapping[int, str] | None = None,
     indent: int = 2,
 ) -> Iterator[Text]:
     """Rows as aligned lines without trailing blanks. Where they are too wide, the widest columns are cut with `…`.
 
-    `right` are the columns that are aligned to the right, `styles` a style a column.
+    `right` are the columns that are aligned to the right, `whole` those that are never cut, `styles` a style a column.
     """
     if not rows:
         return
     cells = [[safe(cell) for cell in row] for row in rows]
     widths = [max(cell_len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    _shrink(widths, width, indent)
+    _shrink(widths, width, indent, [number for number in range(len(widths)) if number not in whole])
     for row in cells:
         line = Text(" " * indent)
         for column, cell in enumerate(row):
+            if not widths[column]:
+                continue
             piece = Text(cell, style=(styles or {}).get(column, ""))
             piece.truncate(widths[column], overflow="ellipsis")
             blanks = widths[column] - piece.cell_len
@@ -58,15 +60,17 @@ def grid(
         yield line
 
 
-def _shrink(widths: list[int], width: int | None, indent: int) -> None:
+def _shrink(widths: list[int], width: int | None, indent: int, soft: list[int]) -> None:
+    """Take from the widest of the columns in `soft`, until all fit or none is wider than can be read."""
     if width is None:
         return
-    room = width - indent - GAP * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widest = widths.index(max(widths))
-        second = max((other for number, other in enumerate(widths) if number != widest), default=0)
-        excess = sum(widths) - room
-        widths[widest] = max(_NARROWEST, widths[widest] - max(1, min(excess, widths[widest] - second)))
+    excess = sum(widths) + GAP * (sum(1 for one in widths if one) - 1) + indent - width
+    while excess > 0 and soft:
+        widest = max(soft, key=lambda column: widths[column])
+        if widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+        excess -= 1
 
 
 def labelled(
@@ -77,7 +81,7 @@ def labelled(
     lines = [safe(part) for part in text.split("\n")]
     if width is not None:
         room = max(width - margin, 20)
-        lines = [piece for line in lines for piece in _wrapped(line, room)]
+        lines = [piece for line in lines for piece in wrapped(line, room)]
     for number, line in enumerate(lines):
         head = f"{' ' * indent}{label}" if number == 0 else ""
         yield Text.assemble((head.ljust(margin), "dim"), (line, style))
@@ -86,10 +90,17 @@ def labelled(
 def hanging(text: str, *, width: int | None, indent: int = 2) -> Iterator[Text]:
     """A paragraph whose further lines are indented."""
     for part in text.split("\n"):
-        lines = [safe(part)] if width is None else _wrapped(safe(part), max(width - indent, 20))
+        lines = [safe(part)] if width is None else wrapped(safe(part), max(width - indent, 20))
         for number, line in enumerate(lines):
             yield Text(f"{' ' * indent if number else ''}{line}")
 
 
-def _wrapped(line: str, room: int) -> list[str]:
-    return textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
+def wrapped(line: str, room: int) -> list[str]:
+    """Broken between words; some letters take two columns, and words that are too long stay whole."""
+    lines: list[str] = []
+    for word in line.split():
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines or [""]

@@ -51,27 +51,29 @@ def ending_lines(ending: Ending, *, width: int | None, reasons_told: bool) -> It
 
 
 def runs_lines(runs: Sequence[Run], *, width: int | None) -> Iterator[Text]:
-    """One line a run, newest first."""
-    head = ("RUN", "SYNC", "MODE", "STATUS", "STARTED (UTC)", "TOOK", "PLAN", "APPLIED", "WHY")
+    """One line a run, newest first, and below it why it did not succeed."""
+    head = ("RUN", "SYNC", "MODE", "STATUS", "TOOK", "PLAN", "APPLIED")
     table = [head, *(_run_row(run) for run in runs)]
-    for number, line in enumerate(grid(table, width=width, right=(5, 7), indent=0)):
-        if number == 0:
-            line.stylize("dim")
+    first, *lines = grid(table, width=width, right=(4, 6), whole=(0, 3, 5), indent=0)
+    first.stylize("dim")
+    yield first
+    for run, line in zip(runs, lines, strict=True):
         yield line
+        if run.error:
+            yield from grid([(_PARTS.split(run.error)[0].splitlines()[0],)], width=width, styles={0: "dim"}, indent=4)
 
 
 def _run_row(run: Run) -> tuple[str, ...]:
     applied = run.header.get("applied") or {}
+    done, total = applied.get("done", 0), sum(applied.values())
     return (
         run.id,
         run.sync,
         run.mode,
         run.status.replace("_", " "),
-        f"{run.started_at:%Y-%m-%d %H:%M:%S}",
         _took(run.started_at, run.ended_at),
         (run.plan_id or "")[:8],
-        f"{applied.get('done', 0):,} of {sum(applied.values()):,}" if applied else "",
-        _PARTS.split(run.error or "")[0],
+        "" if not total else f"{done:,}" if done == total else f"{done:,} of {total:,}",
     )
 
 

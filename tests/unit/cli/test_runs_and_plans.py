@@ -1,0 +1,214 @@
+"""The commands on whole runs: what they print, what they leave, and the exit codes that a scheduler sees."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from reconcile.results import schema
+from sandbox.bitbucket import Fault
+from tests.unit.cli.conftest import PASSWORD, STAFF, Office
+
+HALF_OF_STAFF = "".join(STAFF.splitlines(keepends=True)[:3])
+
+
+def test_a_plan_is_shown_and_nothing_is_written(office: Office) -> None:
+    told = office.usersync("plan", "staff")
+    assert told.code == 0
+    assert "create account     5" in told.out
+    assert "  ann   Ann Ash <ann@example.com>" in told.out
+    assert "guard     clear (no account is managed yet)" in told.out
+    assert "read source" in told.err
+    assert office.bitbucket.requests.writes == 0
+
+
+def test_a_plan_names_the_command_that_applies_it(office: Office) -> None:
+    told = office.usersync("plan", "staff")
+    *_, last = (line for line in told.out.splitlines() if line.strip())
+    command = last.split()
+    assert command[:3] == ["next", "usersync", "apply"]
+    assert office.usersync("apply", command[3]).code == 0
+    assert office.bitbucket.state.groups_of("ann") == ["bb-dev", "bb-ops"]
+
+
+def test_a_plan_is_applied_from_another_folder(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.write_sync_file(f"report: {{results: '{office.folder}/results'}}\n")
+    people = (office.folder / "syncs" / "staff.yaml").read_text().replace("people.csv", f"{office.folder}/people.csv")
+    (office.folder / "syncs" / "staff.yaml").write_text(people)
+    plan = office.planned()
+    (office.folder / "elsewhere").mkdir()
+    monkeypatch.chdir(office.folder / "elsewhere")
+    assert office.usersync("apply", plan, "--ledger", f"sqlite:///{office.folder}/.usersync/ledger.db").code == 0
+    assert list((office.folder / "elsewhere").iterdir()) == []
+
+
+def test_a_sync_applies_and_the_next_one_has_nothing_to_do(office: Office) -> None:
+    first, writes = office.usersync("sync", "staff"), office.bitbucket.requests.writes
+    again = office.usersync("sync", "staff")
+    assert (first.code, again.code) == (0, 0)
+    assert "Succeeded: all 12 operations are applied" in first.out
+    assert "Nothing to do: the target is as the source says" in again.out
+    assert office.bitbucket.requests.writes == writes > 0
+
+
+def test_a_held_plan_ends_with_three_and_passes_by_its_id_and_a_name(office: Office) -> None:
+    office.usersync("sync", "staff")
+    office.write_people(HALF_OF_STAFF)
+    before = office.bitbucket.requests.writes
+    held = office.usersync("sync", "staff")
+    assert held.code == 3
+    assert "HELD" in held.out
+    assert "--approved-by NAME" in held.out
+    assert office.bitbucket.requests.writes == before
+
+    plan = office.usersync("runs", "--json").json[0]["plan_id"]
+    assert office.usersync("apply", plan).code == 3
+    assert office.bitbucket.requests.writes == before
+    assert office.usersync("apply", plan, "--approved-by", "Gwen").code == 0
+    assert office.bitbucket.state.groups_of("dan") == []
+    assert "approved by Gwen" in office.usersync("show", plan).out
+
+
+def test_a_person_in_conflict_is_shown_with_what_to_mend(office: Office) -> None:
+    office.write_people(STAFF.replace("cleo@example.com", ""))
+    told = office.usersync("plan", "staff")
+    assert told.code == 0
+    assert "in conflict, left as they are  1\n  cleo  no e-mail address" in told.out
+
+
+def test_what_is_applied_in_part_ends_with_four_and_names_who_failed(office: Office) -> None:
+    office.bitbucket.faults.add(Fault(kind="status", method="POST", path="/admin/users", status=409))
+    told = office.usersync("sync", "staff")
+    assert told.code == 4
+    assert "Partial: " in told.out
+    assert "1 failed" in told.out
+    results = office.usersync("results", "latest").out
+    failed = results[results.index("\nfailed  1\n") :].splitlines()[2]
+    assert failed.split()[0] in {"ann", "ben", "cleo", "dan", "fay"}
+    assert office.usersync("sync", "staff").code == 0
+
+
+def test_json_is_all_there_is_on_stdout(office: Office) -> None:
+    plan = office.usersync("plan", "staff", "--json")
+    assert (plan.json["status"], plan.json["exit_code"], plan.err) == ("planned", 0, "")
+    applied = office.usersync("apply", plan.json["plan"]["id"], "--json").json
+    assert applied["applied"] == {"done": 12}
+    assert [run["status"] for run in office.usersync("runs", "--json").json] == ["succeeded", "planned"]
+    checked = office.usersync("check", "staff", "--json").json
+    assert {finding["level"] for finding in checked["target"]} <= {"ok", "note", "problem"}
+    shown = office.usersync("show", plan.json["plan"]["id"][:8], "--json", "--kind", "create").json
+    assert [row["after"]["username"] for row in shown["operations"]] == ["ann", "ben", "cleo", "dan", "fay"]
+
+
+def test_results_as_json_fit_the_published_schema(office: Office) -> None:
+    office.usersync("sync", "staff")
+    document = office.usersync("results", "latest", "--json").json
+    jsonschema.validate(document, schema())
+    assert [operation["group"] for operation in document["run"]["groups"]] == ["bb-dev", "bb-ops"]
+    assert {person["username"]: person["outcome"] for person in document["people"]} == {
+        "ann": "created",
+        "ben": "created",
+        "cleo": "created",
+        "dan": "created",
+        "eve": "filtered",
+        "fay": "created",
+    }
+
+
+def test_one_person_is_told_with_groups_operations_and_why(office: Office) -> None:
+    office.usersync("sync", "staff")
+    told = office.usersync("results", "latest", "--person", "ANN")
+    assert told.out.startswith("ann  created\n  id        1\n  why       everybody of the source is synced\n")
+    assert "    bb-dev  a member in the source" in told.out
+    assert told.out.count("    done ") == 3
+    left = office.usersync("results", "latest", "--person", "5")
+    assert "eve  filtered out" in left.out
+    assert "inactive in the source" in left.out
+
+
+def test_a_plan_says_why_about_one_person(office: Office) -> None:
+    told = office.usersync("show", office.planned(), "--why", "ben")
+    assert told.out.startswith("ben  created")
+    assert "add to group       bb-dev" in told.out
+    unknown = office.usersync("show", office.planned(), "--why", "nobody")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "knows nobody" in unknown.err
+
+
+def test_results_of_one_outcome_are_only_those(office: Office) -> None:
+    office.usersync("sync", "staff")
+    told = office.usersync("results", "latest", "--outcome", "filtered")
+    assert "eve" in told.out
+    assert "ann" not in told.out
+
+
+def test_both_ends_are_checked_and_a_wrong_password_is_a_problem(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = office.usersync("check", "staff")
+    assert good.code == 0
+    assert "Ready. Next: usersync plan staff" in good.out
+    monkeypatch.setenv("OFFICE_PASSWORD", "wrong")
+    bad = office.usersync("check", "staff")
+    assert bad.code == 1
+    assert "  problem " in bad.out
+    assert "to mend." in bad.out
+
+
+def test_a_wrong_password_fails_the_run_and_says_what_to_do(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFICE_PASSWORD", "wrong")
+    told = office.usersync("sync", "staff")
+    assert told.code == 1
+    assert told.out.lstrip().startswith("Failed: ")
+    assert "  next " in told.out
+    assert "wrong" not in told.out + told.err
+
+
+def test_no_output_holds_the_password(office: Office) -> None:
+    office.usersync("plan", "staff")
+    commands = (
+        ("check", "staff"),
+        ("plan", "staff"),
+        ("plan", "staff", "--json"),
+        ("sync", "staff"),
+        ("runs",),
+        ("runs", "--json"),
+        ("results", "latest"),
+        ("results", "latest", "--json"),
+    )
+    told = [office.usersync(*command) for command in commands]
+    assert [one.code for one in told] == [0] * len(commands)
+    assert not any(PASSWORD in one.out + one.err for one in told)
+
+
+def test_runs_are_listed_newest_first_with_the_reason_below(office: Office) -> None:
+    office.usersync("sync", "staff")
+    office.write_people(HALF_OF_STAFF)
+    office.usersync("sync", "staff")
+    lines = office.usersync("runs").out.splitlines()
+    assert lines[0].split() == ["RUN", "SYNC", "MODE", "STATUS", "TOOK", "PLAN", "APPLIED"]
+    assert lines[1].split()[1:4] == ["staff", "sync", "held"]
+    assert lines[2].startswith("    plan ")
+    assert lines[3].split()[1:4] == ["staff", "sync", "succeeded"]
+
+
+@pytest.mark.parametrize("command", [("runs",), ("show", "abcdef12"), ("results", "latest"), ("apply", "abcdef12")])
+def test_looking_up_creates_no_ledger(office: Office, command: tuple[str, ...]) -> None:
+    told = office.usersync(*command)
+    assert told.code == 2
+    assert "there is no ledger yet" in told.err
+    assert not (office.folder / ".usersync").exists()
+
+
+def test_an_unknown_run_or_plan_is_named(office: Office) -> None:
+    office.usersync("plan", "staff")
+    for command in (("show", "abcdef12"), ("results", "99999999"), ("apply", "abcdef12")):
+        told = office.usersync(*command)
+        assert told.code == 2
+        assert command[1] in told.err
+        assert "usersync runs" in told.err
+
+
+def test_schemas_are_json_schemas(office: Office) -> None:
+    for of in ("sync", "results"):
+        jsonschema.Draft202012Validator.check_schema(office.usersync("schema", of).json)
