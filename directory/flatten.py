@@ -61,6 +61,41 @@ def effective_memberships(direct: pl.DataFrame, reach: pl.DataFrame) -> pl.DataF
     """Who is in which group, directly or through others, one row a pair, by the shortest path.
 
     `direct` has `person` and `via`, `reach` has `via`, `group` and `reach` (a number that grows with the path's
-    length); keys may be of any type. Returns `person`, `group`, `reach`, in no order.
+    length); keys may be of any type. Returns `person`, `group`, `reach`, in no order, or sorted where keys are UInt32.
     """
-    return direct.lazy().join(reach.lazy(), on="via").group_by("person", "group").agg(pl.col("reach").min()).collect()
+    found = direct.lazy().join(reach.lazy(), on="via").select(_TRIPLE).collect()
+    widths = _widths(found)
+    if widths is None:
+        return found.group_by("person", "group").agg(pl.col("reach").min())
+    return _first_of_each_pair(found, *widths)
+
+
+_TRIPLE = ("person", "group", "reach")
+
+
+def _widths(found: pl.DataFrame) -> tuple[int, int] | None:
+    """The bits that `group` and `reach` take, if the three columns fit into one integer of 64; None if not."""
+    if found.is_empty() or any(found[name].dtype != pl.UInt32 or found[name].has_nulls() for name in _TRIPLE):
+        return None
+    person, group, reach = (int(top).bit_length() for top in found.select(pl.all().max()).row(0))
+    return (group, reach) if person + group + reach <= 64 else None
+
+
+def _first_of_each_pair(found: pl.DataFrame, group: int, reach: int) -> pl.DataFrame:
+    """Sorting ten million integers takes a tenth of the time that grouping by two columns does."""
+    import numpy as np  # noqa: PLC0415 - a tenth of a second that `usersync --help` need not pay
+
+    wide = [pl.col(name).cast(pl.UInt64) for name in _TRIPLE]
+    packed = found.select(wide[0] * 2 ** (group + reach) + wide[1] * 2**reach + wide[2]).to_series()
+    ways = pl.DataFrame({"way": np.sort(packed.to_numpy())})
+    pairs = pl.col("way") // 2**reach
+    return (
+        ways.lazy()
+        .filter(pairs.ne_missing(pairs.shift(1)))
+        .select(
+            (pl.col("way") // 2 ** (group + reach)).cast(pl.UInt32).alias("person").set_sorted(),
+            (pairs % 2**group).cast(pl.UInt32).alias("group"),
+            (pl.col("way") % 2**reach).cast(pl.UInt32).alias("reach"),
+        )
+        .collect()
+    )

@@ -135,12 +135,17 @@ def _linked(links: pl.DataFrame, accounts: pl.DataFrame, wanted: pl.DataFrame) -
 
 def _adopt(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFrame, key: str, label: str) -> pl.DataFrame:
     """Give accounts that nobody has to people without one, where `key` is unique on both sides."""
-    seekers = matched.filter(pl.col("account").is_null() & pl.col(key).is_not_null() & pl.col(key).is_unique())
-    if seekers.height == 0:
+    seeking = matched.filter(pl.col("account").is_null() & pl.col(key).is_not_null())
+    if seeking.height == 0:
         return matched
+    keys = seeking.select(key).unique()
+    alone = matched.select(key).join(keys, on=key, how="semi").filter(pl.col(key).is_unique())
+    seekers = seeking.join(alone, on=key, how="semi")
     taken = pl.concat([linked["account"], matched["account"].drop_nulls()])
-    offers = accounts.filter(
-        pl.col(key).is_not_null() & pl.col(key).is_unique() & ~pl.col("account").is_in(taken.implode())
+    offers = (
+        accounts.select("account", key)
+        .join(keys, on=key, how="semi")
+        .filter(pl.col(key).is_unique() & ~pl.col("account").is_in(taken.implode()))
     )
     pairs = seekers.select("person", key).join(offers.select(pl.col("account").alias("offer"), key), on=key)
     return (

@@ -11,6 +11,7 @@ from reconcile.accounts import account_operations, named_people
 from reconcile.correlate import Correlation
 from reconcile.leavers import leaver_operations, leaving, restore_operations
 from reconcile.memberships import (
+    compare,
     group_operations,
     membership_operations,
     missing_memberships,
@@ -74,8 +75,9 @@ def diff(
 
     left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
     wanted = wanted_memberships(selection, named, target)
-    missing = missing_memberships(wanted, selection, named, target, create_groups=policy.groups.create)
-    surplus = surplus_memberships(wanted, named, managed, target)
+    unequal = compare(wanted, target)
+    missing = missing_memberships(wanted, unequal.lacking, selection, named, target, create_groups=policy.groups.create)
+    surplus = surplus_memberships(unequal.unwanted, named, managed, target)
     operations = pl.concat(
         [
             group_operations(missing),

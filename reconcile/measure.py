@@ -9,7 +9,7 @@ import polars as pl
 from reconcile.access import access_groups, administrators, seat_holders
 from reconcile.diff import Difference
 from reconcile.leavers import NOTHING_TO_RESTORE
-from reconcile.numbered import NumberedTarget
+from reconcile.numbered import NumberedTarget, flags
 
 __all__ = ["Measures", "Shrinkage", "measure"]
 
@@ -49,10 +49,11 @@ def measure(difference: Difference, target: NumberedTarget) -> Measures:
     used = target.licence.used if target.licence.used is not None else before
     owned = pl.DataFrame({"key": [name.lower() for name in difference.managed_groups]}, schema={"key": pl.String})
     numbers = target.groups.join(owned, on="key", how="semi").select("number")
-    members = target.members.join(difference.managed.select("account"), on="account", how="semi")
+    ours = flags(target.accounts.height, difference.managed["account"]).gather(target.members["account"])
+    in_ours = flags(target.groups.height, numbers["number"]).gather(target.members["number"])
     return Measures(
         population=difference.managed.height,
-        managed_memberships=members.join(numbers, on="number", how="semi").height,
+        managed_memberships=int((ours & in_ours).sum()),
         managed_groups=numbers.height,
         counts=dict(sorted(difference.operations["kind"].value_counts().iter_rows())),
         memberships_removed=difference.removed.height,

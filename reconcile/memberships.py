@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import polars as pl
 
 from reconcile.numbered import NumberedTarget, pair
 from reconcile.select import Selection
 
 __all__ = [
+    "Unequal",
+    "compare",
     "group_operations",
     "membership_operations",
     "missing_memberships",
     "surplus_memberships",
     "wanted_memberships",
 ]
+
+
+class Unequal(NamedTuple):
+    """Memberships, as `reconcile.numbered.pair`, that one side has and the other has not."""
+
+    lacking: pl.Series
+    """Wanted, and not there."""
+    unwanted: pl.Series
+    """There, and not wanted: of managed and local accounts alike."""
 
 
 def wanted_memberships(selection: Selection, named: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
@@ -40,16 +53,35 @@ def wanted_memberships(selection: Selection, named: pl.DataFrame, target: Number
     )
 
 
+def compare(wanted: pl.DataFrame, target: NumberedTarget) -> Unequal:
+    """Hold the wanted memberships (`wanted_memberships`) against those that are there."""
+    import numpy as np  # noqa: PLC0415 - a tenth of a second that `usersync --help` need not pay
+
+    there = target.members.select(pair("account", "number")).to_series()
+    # Ten million pairs on either side: sorted together, those that both sides have stand next to each other.
+    marked = np.concatenate([wanted["pair"].drop_nulls().to_numpy() * 2, there.to_numpy() * 2 + 1])
+    marked.sort()
+    pairs, is_there = marked >> 1, (marked & 1).astype(bool)
+    starts = np.ones(len(marked), dtype=bool)
+    starts[1:] = pairs[1:] != pairs[:-1]
+    ends = np.append(starts[1:], True)[: len(marked)]
+    return Unequal(pl.Series("pair", pairs[ends & ~is_there]), pl.Series("pair", pairs[starts & is_there]))
+
+
 def missing_memberships(
-    wanted: pl.DataFrame, selection: Selection, named: pl.DataFrame, target: NumberedTarget, *, create_groups: bool
+    wanted: pl.DataFrame,
+    lacking: pl.Series,
+    selection: Selection,
+    named: pl.DataFrame,
+    target: NumberedTarget,
+    *,
+    create_groups: bool,
 ) -> pl.DataFrame:
-    """Wanted memberships that are not there, with what their operations need.
+    """Wanted memberships that are not there, with what their operations need. `lacking` comes from `compare`.
 
     A group is called what the target calls it; only one that is missing there takes the source's spelling.
     """
-    present = target.members.select(pair("account", "number"))
-    known = wanted.filter(pl.col("pair").is_not_null()).join(present, on="pair", how="anti")
-    absent = pl.concat([known, wanted.filter(pl.col("pair").is_null())])
+    absent = wanted.filter(pl.col("pair").is_null() | pl.col("pair").is_in(lacking.implode()))
     groups = selection.groups.join(target.groups.select("key", pl.col("name").alias("present")), on="key", how="left")
     missing = (
         absent.join(groups.select("group", pl.coalesce("present", "name").alias("name")), on="group")
@@ -69,19 +101,23 @@ def missing_memberships(
 
 
 def surplus_memberships(
-    wanted: pl.DataFrame, named: pl.DataFrame, managed: pl.DataFrame, target: NumberedTarget
+    unwanted: pl.Series, named: pl.DataFrame, managed: pl.DataFrame, target: NumberedTarget
 ) -> pl.DataFrame:
-    """Memberships of managed accounts in groups that may be removed from, which the source does not give."""
+    """Memberships of managed accounts in groups that may be removed from, which the source does not give.
+
+    `unwanted` comes from `compare`, and holds everybody's.
+    """
     staying = named.filter(pl.col("account").is_not_null() & pl.col("mutable_groups"))
-    stays = _flags(target.accounts.height, staying["account"])
-    ours = _flags(target.groups.height, managed.filter("removable")["number"].drop_nulls())
-    members = target.members
-    candidates = members.filter(stays.gather(members["account"]) & ours.gather(members["number"]))
+    ours = managed.filter("removable").select("number").drop_nulls()
     return (
-        candidates.with_columns(pair("account", "number"))
-        .join(wanted.select("pair"), on="pair", how="anti")
-        .join(target.groups.select("number", pl.col("name").alias("group")), on="number")
+        pl.DataFrame({"pair": unwanted})
+        .select(
+            (pl.col("pair") // 2**32).cast(pl.UInt32).alias("account"),
+            (pl.col("pair") % 2**32).cast(pl.UInt32).alias("number"),
+        )
+        .join(ours, on="number", how="semi")
         .join(staying.select("account", "external_id", "account_id", "username"), on="account")
+        .join(target.groups.select("number", pl.col("name").alias("group")), on="number")
         .select(
             "account",
             "number",
@@ -92,11 +128,6 @@ def surplus_memberships(
             pl.lit("not a member in the source").alias("reason"),
         )
     )
-
-
-def _flags(size: int, positions: pl.Series) -> pl.Series:
-    """True at the positions, false elsewhere."""
-    return pl.int_range(size, dtype=pl.UInt32, eager=True).is_in(positions.implode())
 
 
 def group_operations(missing: pl.DataFrame) -> pl.DataFrame:

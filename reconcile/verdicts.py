@@ -53,8 +53,12 @@ def judge_people(
     withheld = difference.withheld_people.select("external_id", pl.col("reason").alias("withheld"))
     everybody = (
         selection.people.select("person", "external_id", "username", "wanted", "reason")
-        .join(planned, on="external_id", how="full", coalesce=True)
-        .join(withheld, on="external_id", how="full", coalesce=True)
+        .join(
+            planned.join(withheld, on="external_id", how="full", coalesce=True),
+            on="external_id",
+            how="full",
+            coalesce=True,
+        )
         .join(trouble, on="person", how="left")
         .join(protected, on="person", how="left")
     )

@@ -45,7 +45,7 @@ def test_a_plan_carried_out_makes_the_target_what_the_source_says_and_the_next_i
         following = plan_of(world.source, model.snapshot(), ledger.present(), world.policy)
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 3)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(world: World, random: Any) -> None:
     def mixed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def test_the_order_of_rows_changes_nothing(world: World, random: Any) -> None:
     assert one.verdicts.drop("grants").equals(other.verdicts.drop("grants"))
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 3)
 @given(worlds())
 def test_an_incomplete_read_removes_nothing_and_adds_the_same(world: World) -> None:
     complete = plan_of(world.source, world.target, world.present, world.policy)
