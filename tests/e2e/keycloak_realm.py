@@ -76,7 +76,13 @@ class Realm:
 
     def _group(self, group: RealmGroup) -> dict[str, Any]:
         below = [self._group(child) for child in self.groups if child.parent == group.id]
-        return {"id": group.id, "name": group.name, "attributes": {"origin": ["test"]}, "subGroups": below}
+        return {
+            "id": group.id,
+            "name": group.name,
+            "description": f"all of {group.name}",
+            "attributes": {"origin": ["test"]},
+            "subGroups": below,
+        }
 
     def _people(self) -> list[dict[str, Any]]:
         paths = {group.id: group.path for group in self.groups}
