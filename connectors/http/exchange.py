@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from connectors.http.answer import Answer, decode_json
 from connectors.http.auth import Fields
-from connectors.http.library import httpx
+from connectors.http.library import LIBRARY_ERRORS, httpx, read_transport
 from connectors.http.redaction import redacted
 from connectors.http.retry import Verdict, is_concurrency_limit, seconds_to_wait
 
@@ -27,6 +27,8 @@ Params = Mapping[str, Scalar | Sequence[str]]
 
 _THROTTLED: Final = frozenset({429, 503})
 _LOST: Final = frozenset({500, 502, 504})
+_KEEPALIVE_SECONDS: Final = 4.0
+"""Servers commonly close idle connections after five seconds, and a write on a dying one has no known outcome."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,14 @@ class Exchange:
         self._extensions = {"timeout": vars(timeouts)}
         self._trust = _trust(scheme, ca_file)
         self._proxy = _proxy(scheme, host)
+        # Reads are thousands, and cost half over aiohttp. But it may send an idempotent request again by itself, and
+        # does not tell a request that was lost from one that was never sent: no matter for reads, fatal for writes.
+        self._reads = read_transport(self._trust, self._proxy, keepalive_seconds=_KEEPALIVE_SECONDS)
         self._idle: list[httpx.AsyncHTTPTransport] = []
         self._all: list[httpx.AsyncHTTPTransport] = []
 
     async def aclose(self) -> None:
+        await self._reads.aclose()
         for transport in self._all:
             await transport.aclose()
         self._all.clear()
@@ -98,9 +104,7 @@ class Exchange:
             return self._idle.pop()
         transport = httpx.AsyncHTTPTransport(
             verify=self._trust,
-            # Servers commonly close idle connections after five seconds, and a write on a dying one has no known
-            # outcome.
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=4.0),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS),
             proxy=self._proxy,
         )
         self._all.append(transport)
@@ -109,14 +113,18 @@ class Exchange:
     async def send(self, call: Call, credentials: Mapping[str, str]) -> Attempt:
         # The transport alone, without the library's client around it: that one adds redirects, cookies and a log line
         # with the whole address, none of which is wanted, at an eighth of a request's cost.
-        transport = self._opened()
+        writer = None if call.is_read else self._opened()
+        response: httpx.Response | None = None
         try:
-            response = await transport.handle_async_request(self._request(call, credentials))
+            response = await (writer or self._reads).handle_async_request(self._request(call, credentials))
             content = await response.aread()
-        except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
+        except LIBRARY_ERRORS as error:
+            if response is not None:
+                await response.aclose()
             return Attempt(_verdict_on(error), reason=redacted(f"{type(error).__name__} {error}".strip()))
         finally:
-            self._idle.append(transport)
+            if writer is not None:
+                self._idle.append(writer)
         answer = Answer(call.method, call.url.partition("?")[0], response.status_code, response.headers, content)
         if 200 <= answer.status < 300:
             return Attempt(Verdict.FINAL, answer) if call.decode is None else _decoded(call, answer)

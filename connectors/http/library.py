@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-__all__ = ["LIBRARY_LOGGERS", "httpx", "read_transport"]
+__all__ = ["LIBRARY_ERRORS", "LIBRARY_LOGGERS", "httpx", "read_transport"]
 
 LIBRARY_LOGGERS: Final = (
     "httpx",
@@ -22,14 +22,15 @@ LIBRARY_LOGGERS: Final = (
 )
 """Every logger the library writes to: URLs at INFO, headers of answers at DEBUG."""
 
+LIBRARY_ERRORS: Final = (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError)
+"""Everything that sending a request and reading its answer may raise."""
 
-def read_transport(trust: ssl.SSLContext, limits: httpx.Limits, proxy: str | None) -> httpx.AsyncBaseTransport:
-    """aiohttp's parser in C behind httpx's interface: a read costs a third of the CPU time. It keeps no cookies."""
+
+def read_transport(trust: ssl.SSLContext, proxy: str | None, *, keepalive_seconds: float) -> httpx.AsyncBaseTransport:
+    """aiohttp's connections and its parser in C behind httpx's interface. It keeps no cookies and sets no limit."""
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=limits.max_connections or 0, keepalive_timeout=limits.keepalive_expiry or 0, ssl=trust
-        )
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_seconds, ssl=trust)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
     return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None)
