@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupted", "Order", "conduct"]
 
+_NO_SERVER = "Failed to reach API"
+"""How Prefect's RuntimeError begins where its server does not answer; there is no class for it (3.8)."""
+
 
 class Order(NamedTuple):
     """What shall be run."""
@@ -80,12 +83,21 @@ def _on_prefect(order: Order) -> Ending:
     """The same run as a flow run; what became of it is read from the ledger, which the flow shares."""
     if order.ledger_url:
         os.environ["USERSYNC_LEDGER"] = order.ledger_url
-    state: Any = asyncio.run(_flow_run(order))
+    try:
+        state: Any = asyncio.run(_flow_run(order))
+    except RuntimeError as error:
+        if not str(error).startswith(_NO_SERVER):
+            raise
+        raise Fatal(
+            "the Prefect server that PREFECT_API_URL names does not answer",
+            not_done="nothing was run",
+            next_step="see to the server, or unset PREFECT_API_URL to run without one",
+        ) from None
     flow_run_id = str(state.state_details.flow_run_id)
     with ledgers.open(order.ledger_url or ledgers.default_url()) as ledger:
         run = ledger.runs.find_by_flow_run(flow_run_id)
         if run is not None and run.ended_at is not None:
-            return _ending_of(ledger, run)
+            return _ending_of(ledger, run, str(state.message))
     if state.name == "Refused":
         raise ConfigurationError(str(state.message))
     raise Fatal(
@@ -112,7 +124,7 @@ async def _flow_run(order: Order) -> object:
             return await sync(order.sync_file, return_state=True)
 
 
-def _ending_of(ledger: Any, run: Run) -> Ending:
+def _ending_of(ledger: Any, run: Run, message: str) -> Ending:
     from tasks.plans import stored_plan  # noqa: PLC0415
 
     header = run.header
@@ -121,7 +133,7 @@ def _ending_of(ledger: Any, run: Run) -> Ending:
         run.id,
         header.get("status", run.status),
         stored_plan(ledger, run.plan_id)[1] if run.plan_id else None,
-        run.error or "",
+        message.removesuffix(f". Next: {header.get('next', '')}"),
         header.get("next", ""),
         header.get("applied") or {},
         document.location if document else None,

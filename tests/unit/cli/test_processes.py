@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+
+import pytest
 
 from sandbox.bitbucket import BitbucketSimulator, Switches
 from sandbox.serving import served
@@ -49,6 +52,21 @@ def test_showing_a_plan_imports_neither_prefect_nor_a_client(office: Office) -> 
 
 def test_a_run_without_a_prefect_server_imports_no_prefect(office: Office) -> None:
     assert "prefect" not in imports_of(office, "sync", "staff")
+
+
+def test_a_prefect_server_that_does_not_answer_is_named_as_the_trouble(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+    monkeypatch.setenv("PREFECT_HOME", str(office.folder / "prefect"))
+    process = started(office, "sync", "staff")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "the Prefect server that PREFECT_API_URL names does not answer" in err
+    assert "Traceback" not in out + err
+    assert office.bitbucket.requests.writes == 0
 
 
 def test_ctrl_c_says_what_was_acknowledged_and_the_next_run_does_the_rest(office: Office) -> None:
