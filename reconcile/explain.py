@@ -71,7 +71,10 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         .when(pl.col("kind") == "remove_access")
         .then(
             pl.concat_str(
-                [pl.format("out of {}", groups_gone), pl.format("grant {}", field(before, "permission"))],
+                [
+                    pl.when(groups_gone != "").then(pl.format("out of {}", groups_gone)),
+                    pl.format("grant {}", field(before, "permission")),
+                ],
                 separator="; ",
                 ignore_nulls=True,
             )

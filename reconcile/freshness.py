@@ -56,7 +56,9 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
     return (
         wished.join(by_id, on="account_id", how="left", maintain_order="left")
         .join(by_name, on="name_key", how="left", maintain_order="left")
-        .with_columns(pl.coalesce("account", "namesake").alias("holder"))
+        .join(_awaited_renames(wished), on="account_id", how="left", maintain_order="left")
+        # Whoever has the name now counts only for accounts that had no id yet when the plan was made.
+        .with_columns(pl.when(pl.col("account_id").is_null()).then("namesake").otherwise("account").alias("holder"))
         .join(members, on=["holder", "group_key"], how="left", maintain_order="left")
         .join(
             target.groups.select(pl.col("key").alias("group_key"), pl.lit(value=True).alias("group_there")),
@@ -72,6 +74,15 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
             pl.col("group_there").fill_null(value=False),
             pl.col("groups_left").fill_null(0),
         )
+    )
+
+
+def _awaited_renames(wished: pl.DataFrame) -> pl.DataFrame:
+    """Accounts that are still to be renamed: `account_id`, `name_until_then` (folded)."""
+    return (
+        wished.filter((pl.col("kind") == "rename") & pl.col("account_id").is_not_null())
+        .select("account_id", pl.col("name_key").alias("name_until_then"))
+        .unique("account_id", keep="first", maintain_order=True)
     )
 
 
@@ -135,6 +146,8 @@ def _judgement() -> tuple[pl.Expr, pl.Expr]:
         ),
         ((kind == "remove_membership") & ~pl.col("member"), "already", None),
         ((kind == "restore_access") & ~there, "stale", gone),
+        # Calls name accounts by username, and names are given anew: they would hit somebody else, or nobody.
+        (there & (named != pl.col("name_key")) & named.ne_missing(pl.col("name_until_then")), "stale", renamed),
     ]
     standing: pl.Expr = pl.lit("pending")
     because: pl.Expr = pl.lit(None, pl.String)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from directory.snapshot import Completeness
 from reconcile.plan import REMOVING, Plan
 from tests.builders import plan_of
 from tests.model_target import Ledger, Model, carry_out
+from tests.unit.reconcile.test_cover import maximum_matching
 from tests.unit.reconcile.worlds import World, worlds
 
 SYNCED = {"created", "updated", "renamed", "reactivated", "unchanged"}
@@ -26,6 +28,7 @@ def test_a_plan_carried_out_makes_the_target_what_the_source_says_and_the_next_i
 
     carry_out(plan, model, ledger)
 
+    assert model.calls == _fewest_calls(plan)
     for external_id, expected in _expected(world).items():
         if _outcomes(plan).get(external_id) in SYNCED:
             _assert_synced(world, plan, external_id, expected, before, model, ledger)
@@ -88,6 +91,26 @@ def test_an_incomplete_read_removes_nothing_and_adds_the_same(world: World) -> N
     }
     leavers = complete.operations.filter(pl.col("kind").is_in(["remove_access", "delete"]))["external_id"]
     assert {_outcomes(partial)[external_id] for external_id in leavers} <= {"held"}
+
+
+def _fewest_calls(plan: Plan) -> int:
+    """One call for each account or group that is made or changed, one for each grant or group of a leaver, and as many
+    for memberships as the largest matching of accounts and groups has pairs."""
+    calls = 0
+    edges = []
+    for row in plan.operations.iter_rows(named=True):
+        match row["kind"]:
+            case "add_membership":
+                edges.append((row["username"], row["group"]))
+            case "remove_access":
+                taken = json.loads(row["before"])
+                calls += len(taken["groups"]) + bool(taken["permission"])
+            case "restore_access":
+                restored = json.loads(row["after"])
+                calls += bool(restored["groups"]) + bool(restored["permission"])
+            case kind:
+                calls += kind != "adopt"
+    return calls + maximum_matching(edges)
 
 
 def _outcomes(plan: Plan) -> dict[str, str]:
