@@ -92,6 +92,7 @@ def distribution() -> Path:
     built = cache / f"keycloak-{VERSION}-in-memory"
     if built.is_dir():
         return built
+    java()  # without it the download would be in vain
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f"keycloak-{VERSION}.lock"):
         if not built.is_dir():

@@ -153,18 +153,19 @@ async def test_check_notes_more_rights_than_needed(keycloak_server: KeycloakServ
 
 
 @pytest.mark.parametrize(
-    ("changed", "advice"),
+    ("below", "changed", "advice"),
     [
-        ({"client_secret": "env:WRONG_SECRET"}, "check the client's secret"),
-        ({"client_id": "nobody"}, "check client_id"),
-        ({"realm": "nowhere"}, "check `realm`"),
+        ("", {"client_secret": "env:WRONG_SECRET"}, "check the client's secret"),
+        ("", {"client_id": "nobody"}, "check client_id"),
+        ("", {"realm": "nowhere"}, "check `realm`"),
+        ("/auth", {}, "check `url`"),
     ],
 )
 async def test_a_wrong_setting_is_told_apart_and_tried_once(
-    relayed: Relay, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], advice: str
+    relayed: Relay, monkeypatch: pytest.MonkeyPatch, below: str, changed: dict[str, str], advice: str
 ):
     monkeypatch.setenv("WRONG_SECRET", "wrong")
-    async with source(relayed.url, **changed) as made:
+    async with source(relayed.url + below, **changed) as made:
         (finding,) = await made.check()
     assert finding.level == "problem"
     assert finding.next_step is not None
