@@ -8,14 +8,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.conduct import conducted
+from flows.conduct import LEASE_WAIT_SECONDS, conducted, run_name
 from flows.pipeline import apply_plan
-from flows.sync import LEASE_WAIT_SECONDS
 
 __all__ = ["apply"]
 
 
-@flow(name="apply", flow_run_name="apply-{plan_id}")
+@flow(name="apply", flow_run_name=run_name, persist_result=False)
 async def apply(
     sync_file: Annotated[str, Field(description="The sync file that the plan was made with.")],
     plan_id: Annotated[str, Field(description="The plan's id, or at least six characters of it.", min_length=6)],

@@ -88,6 +88,8 @@ async def apply_plan(
             shop.ledger.plans.approve(plan.id, by=approved_by)
         so_far.approved = plan.held
         if stored.state == "applied":
+            # Of an applied plan nothing is in doubt, but a run that was killed at its very end left no results.
+            await _report_crashed(shop, plan_id=plan.id)
             return "nothing_to_do", f"plan {plan.id[:8]} was applied before", "make a new plan with `usersync plan`"
         async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds) as lease:
             target = await extract_target(shop.target, scope_of_plan(plan), shop.observer)
@@ -157,7 +159,13 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
 async def _close_crashed(shop: Workshop, target: TargetSnapshot, run_id: str) -> None:
     """Complete the records of runs that were killed: what they had sent, and what became of every person."""
     settle_doubts(shop.ledger, shop.sync.name, target, run_id)
+    await _report_crashed(shop)
+
+
+async def _report_crashed(shop: Workshop, *, plan_id: str | None = None) -> None:
     for run in without_results(shop.ledger, shop.sync.name):
+        if plan_id not in {None, run.plan_id}:
+            continue
         _, plan = stored_plan(shop.ledger, str(run.plan_id))
         await report(
             shop,

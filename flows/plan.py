@@ -8,13 +8,13 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.conduct import conducted
+from flows.conduct import conducted, run_name
 from flows.pipeline import make_plan
 
 __all__ = ["plan"]
 
 
-@flow(name="plan", flow_run_name="plan-{sync_file}")
+@flow(name="plan", flow_run_name=run_name, persist_result=False)
 async def plan(
     sync_file: Annotated[str, Field(description="A file under syncs/, by its name, such as `okta`, or a path.")],
 ) -> State[dict[str, object]]:

@@ -8,19 +8,15 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.conduct import conducted
+from flows.conduct import LEASE_WAIT_SECONDS, conducted, run_name
 from flows.pipeline import run_sync
 
 __all__ = ["sync"]
 
 
-@flow(name="sync", flow_run_name="sync-{sync_file}")
+@flow(name="sync", flow_run_name=run_name, persist_result=False)
 async def sync(
     sync_file: Annotated[str, Field(description="A file under syncs/, by its name, such as `okta`, or a path.")],
 ) -> State[dict[str, object]]:
     """Make Bitbucket equal to the source, unless the guard holds the plan."""
     return await conducted(sync_file, lambda shop: run_sync(shop, wait_seconds=LEASE_WAIT_SECONDS))
-
-
-LEASE_WAIT_SECONDS = 1800.0
-"""How long a run waits for another one on the same target, which may belong to another deployment."""

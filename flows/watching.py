@@ -1,4 +1,4 @@
-"""A run's progress in the Prefect UI: a log line a phase, and one progress bar for the load."""
+"""A run's progress in the Prefect UI: log lines, and one progress bar for the load."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.logging import get_run_logger
 
@@ -18,23 +19,29 @@ _EVERY_SECONDS = 2.0
 
 
 class FlowObserver:
-    """Fulfils `tasks.observer.Observer`. Updates go out at most every two seconds, whatever the number of people."""
+    """Fulfils `tasks.observer.Observer`. Updates go out at most every two seconds, whatever the number of people.
+
+    The bar is made with the first of them; a run that sends nothing has none.
+    """
 
     def __init__(self) -> None:
         self._logger = get_run_logger()
         self._artifact: UUID | None = None
-        self._share = 0.0
+        self._sync = ""
+        self._share: float | None = None
         self._last = 0.0
         self._kind = ""
         self._pending: asyncio.Task[None] | None = None
 
-    async def begin(self, sync: str) -> None:
-        self._artifact = await acreate_progress_artifact(0.0, key=f"{sync}-progress", description="load")
+    def begin(self, sync: str) -> None:
+        self._sync = sync
 
     async def end(self) -> None:
+        """Wait for the update that is on its way, and send the last one."""
         if self._pending is not None:
             await self._pending
-        await self._update()
+        if self._share is not None:
+            await self._update()
 
     def reading(self, side: str, what: str, rows: int) -> None:
         pass
@@ -45,8 +52,6 @@ class FlowObserver:
             self._logger.info("%s: %s", kind_title(kind), f"{count:,}")
         for finding in plan.header.held:
             self._logger.warning("held: %s", finding.message)
-        if plan.empty:
-            self._share = 100.0
 
     def loading(self, kind: str, settled: int, total: int) -> None:
         self._share = 100.0 * settled / max(total, 1)
@@ -59,5 +64,12 @@ class FlowObserver:
             self._pending = asyncio.get_running_loop().create_task(self._update())
 
     async def _update(self) -> None:
-        if self._artifact is not None:
-            await aupdate_progress_artifact(self._artifact, progress=min(self._share, 100.0))
+        share = min(self._share or 0.0, 100.0)
+        try:
+            if self._artifact is None:
+                made = await acreate_progress_artifact(share, key=f"{self._sync}-progress", description="load")
+                self._artifact = made
+            else:
+                await aupdate_progress_artifact(self._artifact, progress=share)
+        except HTTPError as error:
+            self._logger.warning("the progress bar could not be moved (%s); the run goes on", error)

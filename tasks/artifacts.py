@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
 from reconcile.explain import changes, markdown
 from reconcile.results import RunHeader
 from tasks.ending import Ending
@@ -11,23 +16,46 @@ __all__ = ["publish"]
 
 
 async def publish(ending: Ending, header: RunHeader, *, most_rows: int) -> None:
-    """A markdown summary, a table of what changed (capped, and saying so), and a link to the whole document."""
+    """A markdown summary, a table of what changed (capped, and saying so), and a link to the whole document.
+
+    What Prefect will not take costs a warning in the run's log; the document and the ledger have it all.
+    """
     if not in_flow_run():
         return
+    from httpx import HTTPError  # noqa: PLC0415
+    from prefect.logging import get_run_logger  # noqa: PLC0415
+
+    for what, store in _artifacts(ending, header, most_rows):
+        try:
+            await store
+        except HTTPError as error:
+            get_run_logger().warning("the artifact %s-%s could not be stored: %s", header.sync, what, error)
+
+
+def _artifacts(ending: Ending, header: RunHeader, most_rows: int) -> Iterator[tuple[str, Coroutine[Any, Any, UUID]]]:
+    """What of the key follows the sync's name, and the request that stores it."""
     from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact  # noqa: PLC0415
 
-    await acreate_markdown_artifact(_summary(ending, header), key=f"{header.sync}-summary", description=ending.message)
+    sync = header.sync
+    yield (
+        "summary",
+        acreate_markdown_artifact(_summary(ending, header), key=f"{sync}-summary", description=ending.message),
+    )
     if ending.plan is not None and not ending.plan.empty:
         rows, more = changes(ending.plan, most=most_rows)
         table = rows.to_dicts()
         if more:
             table.append({"what": f"… {more:,} more", "who": "", "detail": "in the document of the run", "why": ""})
-        await acreate_table_artifact(table, key=f"{header.sync}-changes", description=f"{more:,} more in the document")
+        shown = f"{rows.height:,} of {rows.height + more:,} operations" if more else f"{rows.height:,} operations"
+        yield "changes", acreate_table_artifact(table, key=f"{sync}-changes", description=shown)
     if ending.document:
-        await acreate_link_artifact(
-            f"file://{ending.document}",
-            link_text=f"run {ending.run_id}: the result of every person as JSON",
-            key=f"{header.sync}-document",
+        yield (
+            "document",
+            acreate_link_artifact(
+                Path(ending.document).absolute().as_uri(),
+                link_text=f"run {ending.run_id}: the result of every person as JSON",
+                key=f"{sync}-document",
+            ),
         )
 
 

@@ -19,7 +19,9 @@ def _read(reference: str) -> str:
     from prefect.blocks.core import Block  # noqa: PLC0415 - costs two seconds, and only a flow run needs it
 
     try:
-        block: Any = Block.load(reference)
+        # Without `_sync` this is a coroutine wherever an event loop runs, and a flow is opened in one.
+        load: Any = Block.load
+        block = load(reference, _sync=True)
     except ValueError as error:
         raise ConfigurationError(
             "there is no such block",

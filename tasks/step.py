@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from functools import cached_property, update_wrapper
+from functools import cached_property, partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from directory.errors import Retryable
@@ -18,7 +18,7 @@ __all__ = ["Step", "in_flow_run", "step"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_DELAYS = [10.0, 60.0]
+RETRY_DELAYS = [10.0, 60.0]
 """Seconds between the tries of a task that talks to a system. The connector has retried each request by then, so what
 is left is an outage of minutes."""
 
@@ -37,25 +37,34 @@ class Step(Generic[P, R]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if in_flow_run():
-            result: R = await self.task(*args, **kwargs)
+            result: R = await self.task(partial(self.function, *args, **kwargs))
             return result
         return await self.function(*args, **kwargs)
 
     @cached_property
     def task(self) -> Any:
-        """The function as a Prefect task. Frames pass by reference: nothing is hashed, cached or stored by Prefect."""
+        """The step as a Prefect task of one argument: the call to make.
+
+        Prefect looks into arguments for results of other tasks, container by container; in a thousand batches of calls
+        that takes longer than the rest of its work. A partial it leaves alone. Nothing is hashed, cached or stored.
+        """
         from prefect import task  # noqa: PLC0415 - costs two seconds, and only a flow run needs it
         from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
 
+        async def run(call: Callable[[], Awaitable[R]]) -> R:
+            return await call()
+
+        run.__qualname__ = self.function.__qualname__
         return task(
             name=self.function.__name__.replace("_", "-"),
+            description=self.function.__doc__,
             retries=self.retries,
-            retry_delay_seconds=_DELAYS[: self.retries],
+            retry_delay_seconds=RETRY_DELAYS[: self.retries],
             retry_condition_fn=_worth_another_try,
             cache_policy=NO_CACHE,
             persist_result=False,
             log_prints=False,
-        )(self.function)
+        )(run)
 
 
 def step(*, retries: int = 0) -> Callable[[Callable[P, Awaitable[R]]], Step[P, R]]:
