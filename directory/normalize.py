@@ -22,7 +22,8 @@ def normalize_source(snapshot: SourceSnapshot) -> SourceSnapshot:
     """Trim, compose Unicode (NFC), make empty text null, and drop rows that name nobody.
 
     Whatever is dropped, or stands on two rows that differ, makes the read incomplete: a person without an external id
-    cannot be told from anybody else, and must not lose anything because of it.
+    cannot be told from anybody else, and must not lose anything because of it. Neither must anybody of whom the source
+    does not say whether they are active.
     """
     people, groups = _tidy(snapshot.people), _tidy(snapshot.groups)
     respelled = not (
@@ -45,6 +46,7 @@ def normalize_source(snapshot: SourceSnapshot) -> SourceSnapshot:
         completeness=snapshot.completeness.also(
             *_nameless(people, ["external_id"], "people without an external id", pl.col("username")),
             *people_findings,
+            *_undecided(sound_people),
             *_nameless(groups, ["group_id", "name"], "groups without an id or a name", pl.coalesce("name", "group_id")),
             *group_findings,
             *_missing(memberships.height - sound_memberships.height, "memberships without a group or a member"),
@@ -66,6 +68,14 @@ def _nameless(frame: pl.DataFrame, keys: list[str], what: str, name: pl.Expr) ->
     broken = frame.filter(pl.any_horizontal(pl.col(keys).is_null()))
     known = broken.select(name).to_series().drop_nulls()
     return _missing(broken.height, what, f", among them {_some(known)}" if len(known) else "")
+
+
+def _undecided(people: pl.DataFrame) -> list[str]:
+    unclear = people.filter(pl.col("active").is_null())["external_id"]
+    if unclear.is_empty():
+        return []
+    what = f"the source does not say of {len(unclear)} people whether they are active (they count as inactive)"
+    return [f"{what}: {_some(unclear)}"]
 
 
 def _missing(count: int, what: str, named: str = "") -> list[str]:

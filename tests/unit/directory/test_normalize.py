@@ -50,6 +50,14 @@ def test_one_external_id_on_rows_that_differ_makes_the_read_incomplete_and_the_l
     assert tidy.completeness.findings == ("1 external ids came on rows that differ (the last row counts): 1",)
 
 
+def test_people_of_whom_the_source_does_not_say_whether_they_are_active_make_the_read_incomplete():
+    tidy = normalize_source(source([person("1", active=None), person("2", active=False)]))
+    assert tidy.people["active"].to_list() == [None, False]
+    assert tidy.completeness.findings == (
+        "the source does not say of 1 people whether they are active (they count as inactive): 1",
+    )
+
+
 def test_findings_of_the_read_are_kept():
     tidy = normalize_source(source([{**person("1"), "external_id": None}], findings=["page lost"]))
     assert tidy.completeness.findings == (

@@ -14,7 +14,7 @@ from reconcile.policy import Policy
 from tests.builders import account, account_number, link, person, policy, present, source, target
 
 PERSONS = ["p0", "p1", "p2", "p3", "p4"]
-USERNAMES = ["ann", "Ann", "bob", "cem", "straße", "STRASSE", "dora", "root", "usersync"]
+USERNAMES = ["ann", "Ann", "bob", "cem", "straße", "STRASSE", "İx", "i̇x", "dora", "root", "usersync"]
 EMAILS = ["ann@x", "ANN@x", "bob@x", "cem@x", "usersync@x"]
 DISPLAYS = ["Ann", "Bob", "Çem İx"]
 SOURCE_GROUPS = ["dev", "ops", "Ops", "all"]
