@@ -251,7 +251,7 @@ class SourceContract(ABC):
         self, firm: Company, sleeps: Sleeps
     ) -> None:
         if not self.nests:
-            pytest.skip("this source has no groups in groups")
+            pytest.skip("does not apply: this source has no groups in groups")
         with self.staged(firm, sleeps) as stage:
             assert stage.tie_a_knot is not None
             stage.tie_a_knot()
@@ -305,7 +305,7 @@ class HttpSourceContract(SourceContract):
     def _skip_what_cannot_be_noticed(self, kind: FaultKind, which: str) -> None:
         reason = self.cannot_notice.get((kind, which))
         if reason is not None:
-            pytest.skip(reason)
+            pytest.skip(f"does not apply: {reason}")
 
     @pytest.mark.parametrize("which", LISTS)
     @pytest.mark.parametrize("status", [429, 503])
@@ -400,7 +400,7 @@ class HttpSourceContract(SourceContract):
     ) -> None:
         with self.staged(firm, sleeps) as stage:
             if stage.expire_credentials is None:
-                pytest.skip("these credentials do not expire")
+                pytest.skip("does not apply: these credentials do not expire")
             skip = 0 if which in self.single_page else 1
             self._harm(stage, FaultKind.CHANGE, which, change=stage.expire_credentials, skip=skip)
             self.assert_whole(stage, await stage.source.read())
