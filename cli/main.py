@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cli import checks, plans, runs
+from cli import checks, failures, plans, runs
+from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
 __all__ = ["app", "main", "run"]
@@ -67,8 +68,6 @@ def demo(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; whatever goes wrong is told on stderr."""
-    from cli import failures  # noqa: PLC0415 -- imports Rich, which --help does not need
-
     try:
         app(list(arguments) if arguments is not None else None, prog_name="usersync")
     except SystemExit as end:
@@ -85,4 +84,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The entry point."""
+    survive_any_encoding()
     sys.exit(main())

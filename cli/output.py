@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["answers", "say", "whole_json", "width_of", "words"]
+__all__ = ["answers", "as_bytes", "say", "survive_any_encoding", "whole_json", "width_of", "words"]
 
 _ENDLESS = 100_000
 """Columns where nobody looks: a pipe gets every line whole."""
@@ -46,6 +47,20 @@ def say(console: Console, lines: Iterable[Text]) -> None:
 
 def whole_json(value: Any) -> None:
     """One JSON document on stdout, and nothing else. What JSON does not know is written as text."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    as_bytes([text.encode(), b"\n"])
+
+
+def as_bytes(pieces: Iterable[bytes]) -> None:
+    """Write to stdout as it is: JSON is UTF-8 whatever the terminal's encoding is (RFC 8259, section 8.1)."""
     sys.stdout.flush()
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def survive_any_encoding() -> None:
+    """Where a terminal cannot show a letter it gets a question mark, and the command goes on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

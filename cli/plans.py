@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -45,7 +45,7 @@ def apply(
     plan_id: PlanArgument,
     sync: Annotated[
         str | None,
-        typer.Argument(metavar="[SYNC]", help="The sync file; the one the plan was made with, if not given."),
+        typer.Argument(metavar="SYNC", help="The sync file; the one the plan was made with, if not given."),
     ] = None,
     approved_by: Annotated[
         str | None, typer.Option("--approved-by", metavar="NAME", help="Your name, to let a held plan through.")
@@ -69,7 +69,10 @@ def show(
     why: Annotated[
         str | None, typer.Option("--why", metavar="PERSON", help="Only this person: what happens to them, and why.")
     ] = None,
-    kind: Annotated[KindName | None, typer.Option("--kind", help="Only operations of one kind.")] = None,
+    kind: Annotated[
+        KindName | None,
+        typer.Option("--kind", metavar="KIND", help=f"Only operations of one kind: {', '.join(get_args(KindName))}."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every row, however many there are.")] = False,
     ledger: LedgerUrl = None,
     as_json: AsJson = False,

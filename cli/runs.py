@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -40,7 +39,7 @@ _UNSENT: Mapping[str, Literal["planned", "held"]] = {"planned": "planned", "held
 
 
 def sync(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
-    """Make Bitbucket equal to the source, unless the guard holds the plan."""
+    """Make Bitbucket equal to the source. A plan that the guard holds is not applied."""
     from cli.conducting import Order
     from cli.running import carry_out
 
@@ -72,7 +71,12 @@ def results(
     person: Annotated[
         str | None, typer.Option("--person", metavar="WHO", help="One person, by username or the source's id.")
     ] = None,
-    outcome: Annotated[OutcomeName | None, typer.Option("--outcome", help="Only people of one outcome.")] = None,
+    outcome: Annotated[
+        OutcomeName | None,
+        typer.Option(
+            "--outcome", metavar="OUTCOME", help=f"Only people of one outcome: {', '.join(get_args(OutcomeName))}."
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every row, however many there are.")] = False,
     ledger: LedgerUrl = None,
     as_json: AsJson = False,
@@ -150,10 +154,9 @@ def _group_operations(book: Ledger, run: Run) -> list[OperationResult]:
 
 def _results_as_json(run: Run, people: pl.DataFrame, groups: list[OperationResult]) -> None:
     """A document as `usersync schema results` describes it, of the people that were asked for."""
+    from cli.output import as_bytes
     from reconcile.results import RunHeader, document
 
     known = {name: value for name, value in run.header.items() if name in RunHeader.model_fields}
     header = RunHeader.model_validate(known).model_copy(update={"groups": groups})
-    for piece in document(header, people):
-        sys.stdout.write(piece.decode())
-    sys.stdout.flush()
+    as_bytes(document(header, people))

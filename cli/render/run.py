@@ -42,7 +42,7 @@ def ending_lines(ending: Ending, *, width: int | None, reasons_told: bool) -> It
         yield line
     for part in further:
         if part.startswith("Not done: "):
-            yield from labelled("not done", part.removeprefix("Not done: "), width=width)
+            yield from labelled("not done", part.removeprefix("Not done: ").rstrip("."), width=width)
     if set(ending.applied) - {"done"}:
         yield from labelled("operations", _spelled(ending.applied), width=width)
     yield from labelled("run", ending.run_id, width=width)
