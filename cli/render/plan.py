@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.render.grid import grid, labelled, safe
 from ledger.plans import StoredPlan
 from reconcile.explain import changes, kind_title, why
-from reconcile.plan import KINDS, Plan, PlanHeader
+from reconcile.plan import KINDS, Kind, Plan, PlanHeader
 
 __all__ = [
     "FEW",
@@ -52,12 +52,14 @@ OUTCOMES = {
 }
 """Outcomes as people read them, those that need somebody first."""
 
-_COUNTED = (
-    ("create", "update", "rename"),
-    ("remove_access", "restore_access", "delete"),
-    ("add_membership", "remove_membership", "create_group"),
-    ("adopt",),
+_COUNTED: tuple[Kind, ...] = (
+    *("create", "update", "rename"),
+    *("remove_access", "restore_access", "delete"),
+    *("add_membership", "remove_membership", "create_group"),
+    "adopt",
 )
+_COLUMNS = 3
+_BETWEEN = 4
 
 
 def overview(
@@ -75,7 +77,7 @@ def overview(
         yield from labelled("seats", seats, width=width)
     if header.counts:
         yield Text()
-        yield from _counts(header.counts)
+        yield from _counts(header.counts, width)
         yield Text()
     else:
         yield from labelled("to do", "nothing: the target is as the source says", width=width)
@@ -99,15 +101,18 @@ def count_of_people(outcomes: dict[str, int]) -> str:
     return ", ".join(named) or "nobody"
 
 
-def _counts(counts: dict[str, int]) -> Iterator[Text]:
-    figures = [[(kind_title(kind), counts.get(kind, 0)) for kind in line] for line in _COUNTED]
-    widths = [max(len(f"{line[place][1]:,}") for line in figures if place < len(line)) for place in range(3)]
-    for line in figures:
-        text = Text("  ")
-        for place, (title, count) in enumerate(line):
-            text.append(f"{title:<{TITLE_WIDTH}}{count:>{widths[place]},}    ", style="" if count else "dim")
-        text.rstrip()
-        yield text
+def _counts(counts: dict[str, int], width: int | None) -> Iterator[Text]:
+    digits = max(len(f"{count:,}") for count in counts.values())
+    cell = TITLE_WIDTH + digits + _BETWEEN
+    columns = _COLUMNS if width is None else max(1, min(_COLUMNS, (width - 2 + _BETWEEN) // cell))
+    for start in range(0, len(_COUNTED), columns):
+        line = Text("  ")
+        for kind in _COUNTED[start : start + columns]:
+            count = counts.get(kind, 0)
+            figure = f"{kind_title(kind):<{TITLE_WIDTH}}{count:>{digits},}{' ' * _BETWEEN}"
+            line.append(figure, style="" if count else "dim")
+        line.rstrip()
+        yield line
 
 
 def _guard(plan: Plan, width: int | None, most: int | None, approved_by: str | None) -> Iterator[Text]:
@@ -125,7 +130,7 @@ def _guard(plan: Plan, width: int | None, most: int | None, approved_by: str | N
         such_as = f" (such as {', '.join(others)})" if others else ""
         yield from labelled("", f"· {finding.message}{such_as}", width=width)
     if most is not None and len(header.held) > most:
-        yield from labelled("", f"… {len(header.held) - most} more  usersync show {plan.id[:8]}", width=width)
+        yield from labelled("", f"… {len(header.held) - most} more: usersync show {plan.id[:8]}", width=width)
 
 
 def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = None) -> Iterator[Text]:

@@ -90,6 +90,13 @@ def test_the_counts_come_first_and_are_aligned() -> None:
     assert [line[:26].rstrip()[-1] for line in counts] == ["0", "0", "0"]
 
 
+def test_the_counts_take_fewer_columns_on_a_narrow_terminal() -> None:
+    for width in (100, 60, 30):
+        counts = plain(overview(joiners(1200), width=width))
+        assert all(cell_len(line) <= width for line in counts if line.startswith("  create account"))
+    assert "  create account     1,200" in counts
+
+
 def test_at_most_so_many_rows_a_kind_are_shown_and_the_rest_is_counted() -> None:
     lines = plain(rows(joiners(400), width=100, most=20))
     assert lines[1] == "create account  400"
@@ -121,7 +128,7 @@ def test_a_held_plan_names_its_findings_and_counts_those_left_out() -> None:
     told = "\n".join(plain(overview(plan, width=None, findings=FEW)))
     assert "guard     HELD" in told
     assert "· 28 deactivations, at most 1 allowed" in told
-    assert f"… {len(plan.header.held) - FEW} more  usersync show {plan.id[:8]}" in told
+    assert f"… {len(plan.header.held) - FEW} more: usersync show {plan.id[:8]}" in told
     everything = "\n".join(plain(overview(plan, width=None)))
     assert all(finding.message in everything for finding in plan.header.held)
 
