@@ -9,7 +9,7 @@ from tests.e2e.keycloak_server import KeycloakServer, keycloak
 
 CLIENTS = (
     ReadingClient(CLIENT_ID, READING_ROLES),
-    ReadingClient("short-lived", ("view-users",), token_seconds=2),
+    ReadingClient("short-lived", ("view-users",), token_seconds=3),
     ReadingClient("view-only", ("view-users",)),
     ReadingClient("query-only", ("query-users", "query-groups")),
     ReadingClient("no-role", ()),

@@ -21,7 +21,7 @@ from tests.e2e.keycloak_distribution import command, distribution
 ADMIN: Final = "admin"
 ADMIN_PASSWORD: Final = "only-on-loopback"
 
-START_SECONDS: Final = 240.0
+START_SECONDS: Final = 480.0
 STOP_SECONDS: Final = 30.0
 
 _LISTENING: Final = re.compile(r"Listening on: (http://127\.0\.0\.1:\d+)")
