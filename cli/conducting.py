@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import ledger as ledgers
+from cli.failures import Interrupted
 from cli.watching import Watcher
 from directory.errors import ConfigurationError, Fatal
 from tasks.ending import Ending
@@ -16,7 +17,7 @@ from tasks.workshop import Workshop, find_sync_file, open_workshop
 if TYPE_CHECKING:
     from ledger.runs import Run
 
-__all__ = ["Interrupted", "Order", "conduct"]
+__all__ = ["Order", "conduct"]
 
 _NO_SERVER = "Failed to reach API"
 """How Prefect's RuntimeError begins where its server does not answer; there is no class for it (3.8)."""
@@ -30,10 +31,6 @@ class Order(NamedTuple):
     ledger_url: str | None = None
     plan_id: str = ""
     approved_by: str | None = None
-
-
-class Interrupted(Exception):
-    """Ctrl-C during a run; `str()` says what the target had acknowledged by then."""
 
 
 def conduct(order: Order, watcher: Watcher) -> Ending:

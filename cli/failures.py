@@ -13,11 +13,15 @@ from cli.output import say, width_of, words
 from cli.render.grid import labelled, safe
 from directory.errors import ConfigurationError, Held, UnknownRecord, UsersyncError
 
-__all__ = ["DEFECT", "INTERRUPTED", "USAGE", "tell", "tell_defect", "tell_interrupted"]
+__all__ = ["DEFECT", "INTERRUPTED", "USAGE", "Interrupted", "tell", "tell_defect", "tell_interrupted"]
 
 DEFECT = INTERRUPTED = 1
 USAGE = 2
 HELD = 3
+
+
+class Interrupted(Exception):
+    """Ctrl-C during a run; `str()` says what the target had acknowledged by then."""
 
 
 def tell(error: UsersyncError) -> int:
@@ -34,10 +38,9 @@ def tell(error: UsersyncError) -> int:
     return HELD if isinstance(error, Held) else DEFECT
 
 
-def tell_interrupted(acknowledged: str | None = None) -> int:
+def tell_interrupted(acknowledged: str) -> int:
     """After Ctrl-C; `acknowledged` says what the target had acknowledged by then."""
-    done = acknowledged or "nothing was being written to the target"
-    say(words(), [Text.assemble(("usersync: ", "bold red"), f"interrupted; {done}")])
+    say(words(), [Text.assemble(("usersync: ", "bold red"), f"interrupted; {acknowledged}")])
     return INTERRUPTED
 
 

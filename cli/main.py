@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from cli import checks, failures, plans, runs
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
-__all__ = ["app", "main", "run"]
+__all__ = ["app", "attempt", "main", "run"]
 
 _INTERRUPTED_BY_TYPER = 130
 
@@ -63,26 +64,41 @@ def demo(
     """The main job end to end, against simulators on this machine."""
     from cli.demo.story import tell  # noqa: PLC0415 -- imports the simulators
 
-    raise typer.Exit(tell(main, keep=keep))
+    raise typer.Exit(tell(attempt, keep=keep))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; whatever goes wrong is told on stderr."""
+def attempt(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; what goes wrong is told on stderr. Interruptions pass through."""
     try:
         app(list(arguments) if arguments is not None else None, prog_name="usersync")
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        return failures.tell_interrupted() if code == _INTERRUPTED_BY_TYPER else code
+        if end.code == _INTERRUPTED_BY_TYPER:
+            raise KeyboardInterrupt from None
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except UsersyncError as error:
         return failures.tell(error)
-    except KeyboardInterrupt:
-        return failures.tell_interrupted()
+    except failures.Interrupted:
+        raise
     except Exception as error:  # noqa: BLE001 -- whatever it is, nobody wants a traceback on a terminal
         return failures.tell_defect(error)
     return 0
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """As `attempt`; an interruption is told as well."""
+    try:
+        return attempt(arguments)
+    except failures.Interrupted as interruption:
+        return failures.tell_interrupted(str(interruption))
+    except KeyboardInterrupt:
+        return failures.tell_interrupted("nothing was being written to the target")
+
+
 def run() -> None:
-    """The entry point."""
+    """The entry point. SIGTERM and SIGHUP end a run as Ctrl-C does: it closes its books first."""
     survive_any_encoding()
+    for stop in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, stop, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(main())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli import failures
-from cli.conducting import Interrupted, Order, conduct
+from cli.conducting import Order, conduct
 from cli.output import answers, say, whole_json, width_of, words
 from cli.render.plan import FEW, overview, rows
 from cli.render.run import ending_lines
@@ -16,12 +15,9 @@ __all__ = ["carry_out"]
 
 
 def carry_out(order: Order, *, as_json: bool) -> int:
-    """Run it, show what came of it, and return the exit code. Raises `UsersyncError` where it could not begin."""
-    try:
-        with watching(words(), silent=as_json) as watcher:
-            ending = conduct(order, watcher)
-    except Interrupted as interruption:
-        return failures.tell_interrupted(str(interruption))
+    """Run it, show what came of it, and return the exit code. Raises as `conduct` does."""
+    with watching(words(), silent=as_json) as watcher:
+        ending = conduct(order, watcher)
     if as_json:
         whole_json(_as_json(ending))
     else:

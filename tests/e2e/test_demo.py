@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,20 +18,27 @@ from cli.main import main
 SECRETS = ("00sandboxSswsToken", "demo-only-opens-nothing-else")
 
 
+COMMAND = [sys.executable, "-c", "from cli.main import run; run()"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """With a folder for temporary files that shows what is left."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("USERSYNC", "PREFECT"))}
+    return {
+        **plain,
+        "TMPDIR": str(folder),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        # Would lead the demo astray if it did not set them aside.
+        "USERSYNC_LEDGER": f"sqlite:///{folder}/mine.db",
+        "PREFECT_API_URL": "http://127.0.0.1:9/api",
+    }
+
+
 def usersync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """In a process of its own, with a folder for temporary files that shows what is left."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("USERSYNC", "PREFECT"))}
     return subprocess.run(
-        [sys.executable, "-c", "from cli.main import run; run()", *arguments],
+        [*COMMAND, *arguments],
         cwd=folder,
-        env={
-            **environment,
-            "TMPDIR": str(folder),
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            # Would lead the demo astray if it did not set them aside.
-            "USERSYNC_LEDGER": f"sqlite:///{folder}/mine.db",
-            "PREFECT_API_URL": "http://127.0.0.1:9/api",
-        },
+        env=environment(folder),
         capture_output=True,
         text=True,
         timeout=120,
@@ -73,6 +81,25 @@ def test_the_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:
     ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", told.stdout)}
     assert len(ports) == 2
     assert not any(answers(port) for port in ports)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_stopped_leaves_nothing_either(tmp_path: Path, stop: signal.Signals) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*COMMAND, "demo"], cwd=tmp_path, env=environment(tmp_path), stdout=pipe, stderr=pipe, text=True
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("$ usersync apply"):
+                break
+        running.send_signal(stop)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "usersync: interrupted; " in err
+    assert "Traceback" not in out + err
+    assert "The demo failed" not in out
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_demo_keeps_its_folder_when_asked(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from sandbox.serving import served
 from tests.unit.cli.conftest import PASSWORD, Office
 
 HEAVY = {"alembic", "httpx", "polars", "prefect", "rich.progress", "scipy", "sqlalchemy", "sqlmodel", "starlette"}
-COMMAND = "import sys; from cli.main import main; code = main(sys.argv[1:]); "
+COMMAND = "import sys; from cli.main import main, run; "
 MANY = "external_id,username,email,display_name,active,groups\n" + "".join(
     f"{number},p{number:03},p{number:03}@example.com,Person {number},true,\n" for number in range(120)
 )
 
 
-def started(office: Office, *arguments: str, code: str = COMMAND + "sys.exit(code)") -> subprocess.Popen[str]:
+def started(office: Office, *arguments: str, code: str = COMMAND + "run()") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=office.folder,
@@ -34,7 +34,7 @@ def started(office: Office, *arguments: str, code: str = COMMAND + "sys.exit(cod
 
 
 def imports_of(office: Office, *arguments: str) -> set[str]:
-    show = COMMAND + "sys.stderr.write('\\n' + ' '.join(sys.modules)); sys.exit(code)"
+    show = COMMAND + "code = main(sys.argv[1:]); sys.stderr.write('\\n' + ' '.join(sys.modules)); sys.exit(code)"
     process = started(office, *arguments, code=show)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -69,7 +69,8 @@ def test_a_prefect_server_that_does_not_answer_is_named_as_the_trouble(
     assert office.bitbucket.requests.writes == 0
 
 
-def test_ctrl_c_says_what_was_acknowledged_and_the_next_run_does_the_rest(office: Office) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_says_what_was_acknowledged_and_the_next_run_does_the_rest(office: Office, stop: signal.Signals) -> None:
     slow = BitbucketSimulator(Switches(latency_seconds=0.05), ("admin", PASSWORD))
     office.write_people(MANY)
     with served(slow.app) as url:
@@ -79,7 +80,7 @@ def test_ctrl_c_says_what_was_acknowledged_and_the_next_run_does_the_rest(office
         deadline = time.monotonic() + 30
         while slow.requests.writes < 16 and time.monotonic() < deadline:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 1
         (message,) = (line for line in err.splitlines() if line.startswith("usersync: "))
