@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconcile.guard import judge
@@ -81,7 +81,7 @@ def worsened(draw: st.DrawFn, one: Measures) -> Measures:
     )
 
 
-@settings(max_examples=settings().max_examples * 2)
+@settings(max_examples=settings().max_examples * 2, suppress_health_check=[HealthCheck.too_slow])
 @given(guards, st.data())
 def test_a_plan_that_is_worse_in_any_measure_is_held_for_at_least_the_same(guard: Guard, data: st.DataObject) -> None:
     one = data.draw(measured())
@@ -93,7 +93,7 @@ def test_a_plan_that_is_worse_in_any_measure_is_held_for_at_least_the_same(guard
     assert {found for found in before if found[0] == per_group} <= after
 
 
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.too_slow])
 @given(guards, st.data())
 def test_a_source_that_lost_more_is_held_for_at_least_the_same(guard: Guard, data: st.DataObject) -> None:
     memberships = [(person, group) for person in PERSONS for group in GROUPS]

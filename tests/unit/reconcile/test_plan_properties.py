@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from directory.snapshot import Completeness
@@ -20,6 +20,7 @@ from tests.unit.reconcile.worlds import World, worlds
 SYNCED = {"created", "updated", "renamed", "reactivated", "unchanged"}
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(worlds())
 def test_a_plan_carried_out_makes_the_target_what_the_source_says_and_the_next_is_empty(world: World) -> None:
     model, ledger = Model.of(world.target), Ledger.of(world.present)
@@ -48,7 +49,7 @@ def test_a_plan_carried_out_makes_the_target_what_the_source_says_and_the_next_i
         following = plan_of(world.source, model.snapshot(), ledger.present(), world.policy)
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(world: World, random: Any) -> None:
     def mixed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +77,7 @@ def test_the_order_of_rows_changes_nothing(world: World, random: Any) -> None:
     assert one.verdicts.drop("grants").equals(other.verdicts.drop("grants"))
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds())
 def test_an_incomplete_read_removes_nothing_and_adds_the_same(world: World) -> None:
     complete = plan_of(world.source, world.target, world.present, world.policy)
