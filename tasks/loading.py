@@ -14,6 +14,7 @@ from directory.errors import (
     Fatal,
     NotFound,
     OperationRefused,
+    OutcomeUnknown,
     Retryable,
     Skippable,
     TargetUnavailable,
@@ -86,9 +87,13 @@ class Loader:
                 self._settled += len(batch.seqs)
                 self._observer.loading(kind, self._settled, self._operations.height)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._concurrency, len(packed))):
-                group.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._concurrency, len(packed))):
+                    group.create_task(work())
+        except BaseExceptionGroup as several:
+            # Only the ledger fails here, and it fails every worker alike: the first says it for all.
+            raise several.exceptions[0] from None
 
     async def _settle(self, batch: Batch) -> None:
         try:
@@ -102,7 +107,11 @@ class Loader:
             self._lost(batch, problem)
         except Retryable as outage:
             self._unanswered += 1
-            self._lost(batch, outage)
+            if isinstance(outage, OutcomeUnknown):
+                # It stays `sent` in the journal: in doubt, until a later run has looked at the target.
+                self._leave_out_dependents(batch)
+            else:
+                self._lost(batch, outage)
             if self._unanswered >= _GIVE_UP_AFTER:
                 self.stopped = TargetUnavailable(
                     f"{self._unanswered} calls in a row stayed without an answer; the last one: {outage.what}",
@@ -139,6 +148,9 @@ class Loader:
 
     def _lost(self, batch: Batch, error: UsersyncError) -> None:
         self._books.fail(batch.seqs, str(error))
+        self._leave_out_dependents(batch)
+
+    def _leave_out_dependents(self, batch: Batch) -> None:
         rows = self._operations.filter(pl.col("seq").is_in(batch.seqs))
         if batch.kind == "create_group":
             self._lost_groups.update(rows["group"].str.to_lowercase())
