@@ -90,6 +90,7 @@ async def apply_plan(
         if stored.state == "applied":
             # Of an applied plan nothing is in doubt, but a run that was killed at its very end left no results.
             await _report_crashed(shop, plan_id=plan.id)
+            so_far.sent = True
             return "nothing_to_do", f"plan {plan.id[:8]} was applied before", "make a new plan with `usersync plan`"
         async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds) as lease:
             target = await extract_target(shop.target, scope_of_plan(plan), shop.observer)

@@ -40,6 +40,7 @@ def test_a_plan_is_only_looked_at_and_then_applied_as_it_is(tmp_path: Path, monk
         again = stage.apply(planned.plan.id)
         assert (again.ending.status, again.ending.exit_code) == ("nothing_to_do", 0)
         assert stage.writes == []
+        assert again.document["people"] == applied.document["people"], "nobody is called failed for it"
         assert stage.sync().outcomes()["created"] == 3
         stage.assert_settled()
 
