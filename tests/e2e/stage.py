@@ -20,6 +20,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from starlette.types import ASGIApp
 
 import ledger as ledgers
 from connectors.http.retry import RetryPolicy
@@ -68,12 +69,16 @@ class Played:
         return Counter(person["outcome"] for person in self.document["people"])
 
     def statuses(self) -> Counter[str]:
-        """Operations of people and groups, by what became of them."""
-        found = [operation for person in self.document["people"] for operation in person["operations"]]
-        return Counter(operation["status"] for operation in [*found, *self.run["groups"]])
+        return statuses_in(self.document)
 
     def with_outcome(self, *outcomes: str) -> list[dict[str, Any]]:
         return [person for person in self.document["people"] if person["outcome"] in outcomes]
+
+
+def statuses_in(document: dict[str, Any]) -> Counter[str]:
+    """Operations on people and groups, by what became of them."""
+    found = [operation for person in document["people"] for operation in person["operations"]]
+    return Counter(operation["status"] for operation in [*found, *document["run"]["groups"]])
 
 
 class Interruption(Unobserved):
@@ -156,28 +161,29 @@ class Stage:
             return await run(shop)
 
     def _read(self, ending: Ending) -> Played:
+        document = self.document(ending.run_id)
         assert ending.document is not None
-        return self.read_document(Path(ending.document), ending)
-
-    def read_document(self, path: Path, ending: Ending) -> Played:
-        """Check a run's document against the schema, the ending and the ledger."""
-        content = path.read_bytes()
-        document = json.loads(content)
-        _VALIDATOR.validate(document)
-        run = document["run"]
-        assert (run["status"], run["exit_code"]) == (ending.status, ending.exit_code)
-        with self.ledger() as ledger:
-            noted = ledger.results.document(ending.run_id)
-            people = ledger.results.people(ending.run_id).collect()
-            recorded = ledger.runs.get(ending.run_id)
-        assert noted is not None
-        assert noted.sha256 == hashlib.sha256(content).hexdigest()
-        assert people.height == len(document["people"]) == sum(run["outcomes"].values())
-        assert recorded.status == ("failed" if ending.status == "refused" else ending.status)
+        assert document == json.loads(Path(ending.document).read_bytes())
+        assert (document["run"]["status"], document["run"]["exit_code"]) == (ending.status, ending.exit_code)
         if ending.plan is not None:
             planned = sorted(ending.plan.verdicts["external_id"])
             assert sorted(person["external_id"] for person in document["people"]) == planned
         return Played(ending, document, {p["username"] or p["external_id"]: p for p in document["people"]})
+
+    def document(self, run_id: str) -> dict[str, Any]:
+        """A run's document, checked against the schema and the ledger."""
+        with self.ledger() as ledger:
+            noted = ledger.results.document(run_id)
+            people = ledger.results.people(run_id).collect()
+            recorded = ledger.runs.get(run_id)
+        assert noted is not None
+        content = Path(noted.location).read_bytes()
+        assert noted.sha256 == hashlib.sha256(content).hexdigest()
+        document: dict[str, Any] = json.loads(content)
+        _VALIDATOR.validate(document)
+        assert people.height == len(document["people"]) == sum(document["run"]["outcomes"].values())
+        assert recorded.status == document["run"]["status"].replace("refused", "failed")
+        return document
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -252,11 +258,12 @@ def staged(
     *,
     staff: tuple[int, int] = (60, 12),
     switches: Switches | None = None,
+    wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     **sections: dict[str, Any],
 ) -> Iterator[Stage]:
     """Two simulators, `staff` people and groups in Okta, and a sync file in `folder` with `sections` laid over it.
 
-    Retries wait hundredths of a second instead of seconds.
+    `wrap` puts something between the simulators and their clients. Retries wait hundredths of a second, not seconds.
     """
     shorter = functools.partial(RetryPolicy, first_delay=0.01, longest_delay=0.02)
     monkeypatch.setattr("connectors.http.client.RetryPolicy", shorter)
@@ -265,7 +272,7 @@ def staged(
     invented = company(*staff)
     okta = OktaSimulator(invented, OktaSwitches(limits=PLENTY))
     bitbucket = BitbucketSimulator(switches or Switches(), admin=(PRINCIPAL, PASSWORD))
-    with okta.served() as okta_url, served(bitbucket.app) as bitbucket_url:
+    with served(wrap(okta.app)) as okta_url, served(wrap(bitbucket.app)) as bitbucket_url:
         stage = Stage(folder, invented, okta, bitbucket, okta_url, bitbucket_url)
         stage.write_sync_file(**sections)
         yield stage

@@ -15,6 +15,7 @@ import pytest
 from sandbox.bitbucket import Switches
 from sandbox.company import GroupKind, Person, Standing
 from tests.e2e.eventful_day import RELEASE_MANAGERS, give_local_access
+from tests.e2e.matching import greatest_matching
 from tests.e2e.stage import Stage, staged
 
 
@@ -249,22 +250,6 @@ def everybody_in_two_groups(stage: Stage) -> None:
             staff.quit(person.id, group)
         for group in chance.sample(flat, 2):
             staff.join(person.id, group)
-
-
-def greatest_matching(edges: Mapping[str, list[str]]) -> int:
-    """The size of a maximum matching by augmenting paths, which by König's theorem is that of a minimum cover."""
-    partner: dict[str, str] = {}
-
-    def augment(account: str, seen: set[str]) -> bool:
-        for group in edges[account]:
-            if group not in seen:
-                seen.add(group)
-                if group not in partner or augment(partner[group], seen):
-                    partner[group] = account
-                    return True
-        return False
-
-    return sum(augment(account, set()) for account in edges)
 
 
 @pytest.mark.parametrize(("people", "cap"), [(40, 1000), (130, 25)])
