@@ -282,3 +282,9 @@ def test_every_decision_is_told_in_the_same_way() -> None:
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert all(part in text for part in ("**Context.**", "**Choice.**", "**Price.**")), page.name
+
+
+def test_every_benchmark_is_explained() -> None:
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"run.py"}
+    text = text_of("benchmarks/README.md")
+    assert {name for name in scripts if f"`{name}`" not in text} == set()
