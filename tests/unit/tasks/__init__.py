@@ -1,0 +1,1 @@
+"""Tests of the steps and of what carries a plan out."""
