@@ -7,7 +7,6 @@ bipartite graph. By König's theorem its size equals that of a maximum matching,
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 __all__ = ["minimum_cover"]
@@ -19,6 +18,7 @@ def minimum_cover(edges: pl.DataFrame) -> pl.Series:
     Where both ends are in the cover the group carries it, so that calls about accounts stay few and small.
     """
     # Imported here: it costs a second, and a run with nothing to add must not pay for it.
+    import numpy as np  # noqa: PLC0415
     from scipy.sparse import csr_array  # noqa: PLC0415
     from scipy.sparse.csgraph import breadth_first_order, maximum_bipartite_matching  # noqa: PLC0415
 
