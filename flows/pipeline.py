@@ -5,7 +5,6 @@ Nothing is decided here. Whatever happens, a run ends in the ledger with a statu
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -66,9 +65,11 @@ async def make_plan(shop: Workshop) -> Ending:
         plan = await _decide(shop, so_far)
         if not await guard(shop.ledger, plan):
             return _held(plan)
+        # A plan applies nothing, so nothing of it is applied in part: what an incomplete read withholds is said.
+        also = "" if plan.header.complete else f". {_withheld(plan)}"
         if plan.empty:
-            return _nothing_to_do(plan)
-        return "planned", f"plan {plan.id[:8]} is stored, nothing was written", f"usersync apply {plan.id[:8]}"
+            return "nothing_to_do", *_nothing_to_do(plan)[1:]
+        return "planned", f"plan {plan.id[:8]} is stored, nothing was written{also}", f"usersync apply {plan.id[:8]}"
 
     return await _run(shop, "plan", body)
 
@@ -122,12 +123,15 @@ async def _run(
     except UsersyncError as error:
         status, message = status_of_error(error), str(error)
         next_step = error.next_step or "see the message, then run it again"
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        await report(shop, so_far, "failed", "the run was cancelled; what was acknowledged by then is done", _AGAIN)
-        raise
     except Exception as error:
         defect = f"a defect of usersync: {type(error).__name__}: {error}"
         await report(shop, so_far, "crashed", defect, "report it, with the traceback")
+        raise
+    except GeneratorExit:
+        raise
+    except BaseException:
+        # Ctrl-C, a cancellation, or Prefect's answer to SIGTERM, alone or in a group.
+        await report(shop, so_far, "failed", "the run was cancelled; what was acknowledged by then is done", _AGAIN)
         raise
     return await report(shop, so_far, status, message, next_step)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -64,18 +64,20 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
 
 
 def split(batch: Batch) -> list[Batch]:
-    """A batch of memberships that was refused, as one batch a membership, to find the one that is at fault."""
+    """A batch of memberships that was refused, in two halves: again and again until the one at fault is alone."""
+    half = len(batch.seqs) // 2
+    if half == 0:
+        return [batch]
     (call,) = batch.calls
+    parts = (slice(None, half), slice(half, None))
+    calls: list[Call]
     if isinstance(call, AddMembersToGroup):
-        pairs = [(name, call.group) for name in call.usernames]
+        calls = [replace(call, usernames=call.usernames[part]) for part in parts]
     elif isinstance(call, AddGroupsToAccount):
-        pairs = [(call.username, group) for group in call.groups]
+        calls = [replace(call, groups=call.groups[part]) for part in parts]
     else:
         return [batch]
-    return [
-        Batch(batch.kind, (AddMembersToGroup(group, (name,)),), (seq,))
-        for (name, group), seq in zip(pairs, batch.seqs, strict=True)
-    ]
+    return [Batch(batch.kind, (one,), batch.seqs[part]) for one, part in zip(calls, parts, strict=True)]
 
 
 def _additions(chosen: pl.DataFrame, most_members: int) -> list[Batch]:

@@ -31,6 +31,8 @@ def _exceeded(measures: Measures, policy: Guard) -> Iterator[Finding]:
     yield from _emptied(measures, policy)
     touched = measures.administrators
     yield from _over("administrators_touched", len(touched), policy.administrators_touched, accounts, touched)
+    made = measures.administrators_made
+    yield from _over("administrators_made", len(made), policy.administrators_made, accounts, made)
     yield from _seats(measures, policy)
 
 

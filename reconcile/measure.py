@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from reconcile.access import access_groups, administrators, seat_holders
+from reconcile.access import ADMINISTRATIVE, access_groups, administrators, seat_holders
 from reconcile.diff import Difference
 from reconcile.leavers import NOTHING_TO_RESTORE
 from reconcile.numbered import NumberedTarget, flags
@@ -38,6 +38,8 @@ class Measures:
     shrinking: tuple[Shrinkage, ...]
     administrators: tuple[str, ...]
     """Usernames of administrators that the plan adopts, renames, deletes or takes something from."""
+    administrators_made: tuple[str, ...]
+    """Usernames of people who are none yet and would be administrators afterwards."""
     seats_before: int
     seats_after: int
     seats_maximum: int | None
@@ -59,6 +61,7 @@ def measure(difference: Difference, target: NumberedTarget) -> Measures:
         memberships_removed=difference.removed.height,
         shrinking=_shrinking(difference, target),
         administrators=_administrators_touched(difference, target),
+        administrators_made=_administrators_made(difference, target),
         seats_before=used,
         seats_after=used + after - before,
         seats_maximum=target.licence.maximum,
@@ -88,6 +91,26 @@ def _administrators_touched(difference: Difference, target: NumberedTarget) -> t
     kinds = ["adopt", "rename", "delete", "remove_access", "remove_membership"]
     touched = difference.operations.filter(pl.col("kind").is_in(kinds)).select("account_id").unique()
     return tuple(admins.join(touched, on="account_id", how="semi")["username"].sort())
+
+
+def _administrators_made(difference: Difference, target: NumberedTarget) -> tuple[str, ...]:
+    ruling = target.groups.filter(pl.col("permission").is_in(ADMINISTRATIVE)).select("number", "key")
+    entering = difference.added.join(ruling, on="number", how="semi").select("external_id")
+    given_back = pl.col("after").str.json_decode(pl.Struct({"groups": pl.List(pl.String), "permission": pl.String}))
+    restored = (
+        difference.operations.filter(pl.col("kind") == "restore_access")
+        .select("external_id", given_back.struct.unnest())
+        .filter(
+            pl.col("permission").is_in(ADMINISTRATIVE).fill_null(value=False)
+            | pl.col("groups").list.eval(pl.element().str.to_lowercase().is_in(ruling["key"].implode())).list.any()
+        )
+        .select("external_id")
+    )
+    admins = target.accounts.join(administrators(target), on="account", how="semi").select("account_id")
+    made = difference.operations.join(pl.concat([entering, restored]).unique(), on="external_id", how="semi").join(
+        admins, on="account_id", how="anti"
+    )
+    return tuple(made.group_by("external_id").agg(pl.col("username").last())["username"].sort())
 
 
 def _seats(difference: Difference, target: NumberedTarget) -> tuple[int, int]:

@@ -110,6 +110,8 @@ class Guard(Section):
     small_group: Annotated[int, Field(ge=1)] = 10
     administrators_touched: Limit = Limit(count=0)
     """Accounts with ADMIN or SYS_ADMIN that would be adopted, renamed, deleted or lose anything."""
+    administrators_made: Limit = Limit(count=0)
+    """People who would become ADMIN or SYS_ADMIN, through a group or by a grant that is given back."""
     seats: bool = True
     """Hold a plan that needs more seats than the licence has."""
     source: SourceSanity = SourceSanity()

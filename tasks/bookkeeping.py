@@ -66,7 +66,8 @@ class Bookkeeper:
         if kind == "delete":
             return Consequences(self._sync, unlinked=people, forgotten=people)
         links = [{"external_id": row["external_id"], **_link_after(kind, row)} for row in rows]
-        return Consequences(self._sync, links=links, forgotten=people if kind == "restore_access" else ())
+        # What was taken from an account that is gone must not come back with a new one.
+        return Consequences(self._sync, links=links, forgotten=people if kind in {"restore_access", "create"} else ())
 
 
 def _link_after(kind: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,15 @@ async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: flo
                 await asyncio.sleep(RENEW_SECONDS)
                 lease.renew()
 
+    holder = asyncio.current_task()
+
+    def ended(renewal: asyncio.Task[None]) -> None:
+        # Whatever broke into the renewal was meant for the run, which must not go on without its lease.
+        if not renewal.cancelled() and renewal.exception() is not None and holder is not None:
+            holder.cancel()
+
     renewal = asyncio.create_task(renew())
+    renewal.add_done_callback(ended)
     try:
         yield lease
     finally:

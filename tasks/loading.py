@@ -137,14 +137,14 @@ class Loader:
                 raise
 
     async def _refused(self, batch: Batch, refusal: OperationRefused) -> None:
-        """Find the membership at fault: each is sent alone, so that one bad name costs nobody else anything."""
+        """Find the membership at fault by halving, so that one bad name costs nobody else anything."""
         self._unanswered = 0
         if len(batch.seqs) == 1:
             self._lost(batch, refusal)
             return
-        for single in split(batch):
+        for half in split(batch):
             if self.stopped is None:
-                await self._settle(single)
+                await self._settle(half)
 
     def _lost(self, batch: Batch, error: UsersyncError) -> None:
         self._books.fail(batch.seqs, str(error))

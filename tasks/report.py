@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,10 +123,11 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
 
 def _write(path: Path, header: RunHeader, people: pl.DataFrame) -> tuple[int, str]:
     """The document, written beside its place and moved there whole. Returns bytes and SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # Names and e-mail addresses: for the user that runs usersync alone.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = path.with_suffix(".part")
     digest, size = hashlib.sha256(), 0
-    with unfinished.open("wb") as file:
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         for piece in document(header, people):
             file.write(piece)
             digest.update(piece)

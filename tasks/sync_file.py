@@ -92,6 +92,8 @@ def sync_file_schema() -> dict[str, Any]:
     schema["properties"]["source"] = catalog.settings_schema("source")
     schema["properties"]["target"] = catalog.settings_schema("target")
     schema["title"] = "usersync sync file"
+    # The loader gives a file without a name its own.
+    schema["required"] = [key for key in schema["required"] if key != "name"]
     return schema
 
 

@@ -65,7 +65,7 @@ async def open_workshop(
 def find_sync_file(name: str) -> Path:
     """The file that a person means: a path, or a name under `syncs/`."""
     given = Path(name)
-    if given.suffix or given.exists():
+    if given.is_file() or given.suffix in {".yaml", ".yml"}:
         return given
     return next((path for path in (_FOLDER / f"{name}.yaml", _FOLDER / f"{name}.yml") if path.exists()), given)
 

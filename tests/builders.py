@@ -185,6 +185,7 @@ UNGUARDED: dict[str, Any] = {
     "memberships_removed_per_group": {},
     "groups_emptied": {},
     "administrators_touched": {},
+    "administrators_made": {},
     "seats": False,
 }
 

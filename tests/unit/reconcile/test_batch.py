@@ -136,6 +136,21 @@ def test_a_refused_batch_is_split_into_its_memberships() -> None:
     assert [one.seqs for one in split(both[0])] == [(3,), (5,)]
 
 
+def test_halving_finds_one_name_among_many_in_few_calls() -> None:
+    names = tuple(f"user{n}" for n in range(1000))
+    waiting, sent, alone = [Batch("add_membership", (AddMembersToGroup("dev", names),), tuple(range(1000)))], 0, []
+    while waiting:
+        batch = waiting.pop()
+        sent += 1
+        if ("user617", "dev") in carried(batch):
+            if len(batch.seqs) == 1:
+                alone.append(batch)
+            else:
+                waiting += split(batch)
+    assert [carried(batch) for batch in alone] == [[("user617", "dev")]]
+    assert sent <= 21
+
+
 def test_a_batch_of_anything_else_stays_whole() -> None:
     batch = Batch("create", (CreateAccount("ann", "Ann", "a@x"),), (1,))
     assert split(batch) == [batch]

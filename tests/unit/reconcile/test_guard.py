@@ -178,6 +178,36 @@ def test_an_administrator_is_not_adopted_or_deleted_unseen():
     assert held_for(plan_of(source(), there, present(["ann"]), rules)) == ["administrators_touched"]
 
 
+@pytest.mark.parametrize("group", ["admins", "roots"])
+def test_nobody_becomes_an_administrator_unseen(group: str):
+    there = target([account("ann")], {"dev": [], group: []}, permissions=ENTRY)
+    rules = guarded(administrators_made={"count": 0})
+    made = plan_of(source(["ann", "bob"], {group: ["ann", "bob"]}), there, present(["ann"]), rules)
+    assert held_for(made) == ["administrators_made"]
+    assert made.header.held[0].samples == ("ann", "bob")
+    assert held_for(plan_of(source(["ann"], {"dev": ["ann"]}), there, present(["ann"]), rules)) == []
+
+
+def test_who_is_an_administrator_already_is_not_made_one():
+    there = target([account("ann", permission="ADMIN")], {"admins": []}, permissions=ENTRY)
+    plan = plan_of(
+        source(["ann"], {"admins": ["ann"]}), there, present(["ann"]), guarded(administrators_made={"count": 0})
+    )
+    assert held_for(plan) == []
+
+
+@pytest.mark.parametrize("taken", [("permission", "SYS_ADMIN"), ("group", "admins")])
+def test_a_returner_does_not_become_an_administrator_again_unseen(taken: tuple[str, str]):
+    there = target([account("ann")], {"admins": []}, permissions=ENTRY)
+    plan = plan_of(
+        source(["ann"]),
+        there,
+        present([link("ann", state="access_removed")], memories=[("ann", *taken)]),
+        guarded(administrators_made={"count": 0}),
+    )
+    assert held_for(plan) == ["administrators_made"]
+
+
 def test_an_administrator_may_gain_and_be_updated():
     there = target([account("ann", permission="ADMIN")], {"dev": []})
     wanted = source([person("ann", display_name="Dr Ann")], {"dev": ["ann"]})

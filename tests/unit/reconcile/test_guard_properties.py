@@ -30,6 +30,7 @@ guards = st.builds(
     memberships_removed_per_group=limits,
     groups_emptied=limits,
     administrators_touched=limits,
+    administrators_made=limits,
     small_group=st.integers(1, 5),
     seats=st.booleans(),
 )
@@ -54,6 +55,7 @@ def measured(draw: st.DrawFn) -> Measures:
         memberships_removed=draw(st.integers(0, 20)),
         shrinking=tuple(draw(shrinkages(name)) for name in names),
         administrators=tuple(draw(st.lists(st.sampled_from("abcdef"), unique=True))),
+        administrators_made=tuple(draw(st.lists(st.sampled_from("abcdef"), unique=True))),
         seats_before=draw(st.integers(0, 10)),
         seats_after=draw(st.integers(0, 20)),
         seats_maximum=draw(st.none() | st.integers(0, 15)),
@@ -77,6 +79,7 @@ def worsened(draw: st.DrawFn, one: Measures) -> Measures:
         memberships_removed=one.memberships_removed + draw(more),
         shrinking=tuple(shrinking),
         administrators=(*one.administrators, *("x" * draw(more))),
+        administrators_made=(*one.administrators_made, *("x" * draw(more))),
         seats_after=one.seats_after + draw(more),
     )
 
