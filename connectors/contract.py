@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from directory.call import Call
 from directory.snapshot import SourceSnapshot, TargetSnapshot
 
-__all__ = ["CheckFinding", "Progress", "ReadScope", "Source", "Target"]
+__all__ = ["CheckFinding", "IncrementalSource", "Progress", "ReadScope", "Reading", "Source", "Target"]
 
 Progress = Callable[[str, int], None]
 """Told what is being read and how many rows have come so far, such as `("people", 400)`."""
@@ -55,6 +55,39 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A snapshot, and from where the next read may go on."""
+
+    snapshot: SourceSnapshot
+    watermark: str | None
+    """What the source wants to be told next time, as text of its own (delta links, an instant, a serial number); None
+    where it cannot go on from here, so that the next read is a full one. Never a secret."""
+
+
+@runtime_checkable
+class IncrementalSource(Source, Protocol):
+    """A source that can say what changed since a watermark.
+
+    A reading that goes on from an earlier one is equal to a full read at the same moment, row by row: incremental is a
+    matter of cost, never of content. What the vendor cannot report (deletions, mostly) is found by full reads in
+    between, and `blind_to` says so.
+    """
+
+    @property
+    def blind_to(self) -> tuple[str, ...]:
+        """What changes the vendor does not report, one sentence each; empty where it reports everything."""
+
+    async def read_all(self, progress: Progress | None = None) -> Reading:
+        """As `read`, with the watermark taken so that nothing between the two is lost."""
+
+    async def read_changes(self, last: Reading, progress: Progress | None = None) -> Reading | None:
+        """Go on from an earlier reading. None where the watermark has expired or was refused: read everything then.
+
+        Replays are harmless. Raises as `read` does; an incomplete reading has no watermark.
+        """
 
 
 class Target(Protocol):
