@@ -16,13 +16,17 @@ __all__ = ["apply"]
 
 @flow(name="apply", flow_run_name=run_name, persist_result=False)
 async def apply(
-    sync_file: Annotated[str, Field(description="The sync file that the plan was made with.")],
-    plan_id: Annotated[str, Field(description="The plan's id, or at least six characters of it.", min_length=6)],
-    approved_by: Annotated[
-        str | None, Field(description="Your name, to let a held plan through. It is kept in the ledger.")
-    ] = None,
+    sync_file: str,
+    plan_id: Annotated[str, Field(min_length=6)],
+    approved_by: str | None = None,
 ) -> State[dict[str, object]]:
-    """Apply one plan; refused where the target has moved on since."""
+    """Apply one plan; refused where the target has moved on since.
+
+    Args:
+        sync_file: The sync file that the plan was made with: the name of one under syncs/, or a path.
+        plan_id: The plan's id, or at least six characters of it.
+        approved_by: Your name, to let a held plan through. It is kept in the ledger.
+    """
     return await conducted(
         sync_file,
         lambda shop: apply_plan(shop, plan_id, approved_by=approved_by, wait_seconds=LEASE_WAIT_SECONDS),

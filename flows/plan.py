@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from flows.conduct import conducted, run_name
 from flows.pipeline import make_plan
@@ -16,7 +13,11 @@ __all__ = ["plan"]
 
 @flow(name="plan", flow_run_name=run_name, persist_result=False)
 async def plan(
-    sync_file: Annotated[str, Field(description="A file under syncs/, by its name, such as `okta`, or a path.")],
+    sync_file: str,
 ) -> State[dict[str, object]]:
-    """Say what a sync would do. The artifact holds the plan's id for the flow `apply`."""
+    """Say what a sync would do. The artifact holds the plan's id for the flow `apply`.
+
+    Args:
+        sync_file: A file under syncs/, by its name, such as `okta`, or a path.
+    """
     return await conducted(sync_file, make_plan)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from prefect.exceptions import TerminationSignal
 
@@ -14,34 +14,42 @@ __all__ = ["orderly_stop"]
 
 @contextmanager
 def orderly_stop() -> Iterator[None]:
-    """Let SIGTERM cancel the run between two steps of the event loop, so that its end is written down.
+    """Let Prefect's `TerminationSignal` end the run wherever it is raised, and leave it here as itself.
 
-    Prefect's own handler raises `TerminationSignal` at whatever line the process is. Inside a call that runs beside
-    others it would reach nobody as itself, and the ledger would have to wait for the next run to learn of the end.
-    Here it is raised once the run is reported; Prefect then makes of it Cancelled or Crashed.
+    Prefect's handler of SIGTERM raises it at whatever line the process is, and no other handler may be set: Prefect
+    tells a cancellation from a crash only while its own is there. asyncio passes it on well from most places, but packs
+    it into a group where calls run side by side, and only logs it where a callback of the event loop is at work.
     """
     loop, run = asyncio.get_running_loop(), asyncio.current_task()
-    before = signal.getsignal(signal.SIGTERM)
-    asked = False
+    before = loop.get_exception_handler()
+    caught: list[TerminationSignal] = []
 
-    def stop() -> None:
-        nonlocal asked
-        # A second signal would break into the report; who has no patience sends SIGKILL.
-        if run is not None and not asked:
-            asked = True
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, TerminationSignal) and run is not None:
+            caught.append(error)
             run.cancel()
+        elif before is not None:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
 
-    try:
-        loop.add_signal_handler(signal.SIGTERM, stop)
-    except (NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-        yield
-        return
+    loop.set_exception_handler(handle)
     try:
         yield
     except asyncio.CancelledError:
-        if asked:
-            raise TerminationSignal(signal.SIGTERM) from None
+        if caught:
+            raise caught[0] from None
         raise
+    except BaseExceptionGroup as several:
+        found = several.subgroup(TerminationSignal)
+        if found is None:
+            raise
+        raise _first(found) from None
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, before)
+        loop.set_exception_handler(before)
+
+
+def _first(group: BaseExceptionGroup[TerminationSignal]) -> TerminationSignal:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from flows.conduct import LEASE_WAIT_SECONDS, conducted, run_name
 from flows.pipeline import run_sync
@@ -16,7 +13,11 @@ __all__ = ["sync"]
 
 @flow(name="sync", flow_run_name=run_name, persist_result=False)
 async def sync(
-    sync_file: Annotated[str, Field(description="A file under syncs/, by its name, such as `okta`, or a path.")],
+    sync_file: str,
 ) -> State[dict[str, object]]:
-    """Make Bitbucket equal to the source, unless the guard holds the plan."""
+    """Make Bitbucket equal to the source, unless the guard holds the plan.
+
+    Args:
+        sync_file: A file under syncs/, by its name, such as `okta`, or a path.
+    """
     return await conducted(sync_file, lambda shop: run_sync(shop, wait_seconds=LEASE_WAIT_SECONDS))

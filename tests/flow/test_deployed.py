@@ -1,0 +1,214 @@
+"""The way of docs/prefect.md, command by command: deploy, have a worker run it, retry, cancel, approve."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox.bitbucket import Fault
+from tests.e2e.stage import Stage, staged
+from tests.flow.server import ROOT, PrefectServer, environment_of, process, wait_for
+
+pytestmark = pytest.mark.slow
+
+COMMANDS = {
+    "server": "prefect server start",
+    "pool": "prefect work-pool create usersync --type process",
+    "deploy": "prefect --no-prompt deploy --all",
+    "worker": "prefect worker start --pool usersync",
+    "plan": "prefect deployment run plan/okta --watch",
+    "retry": "prefect flow-run retry FLOW_RUN_ID",
+    "show": "usersync show PLAN",
+    "apply": "usersync apply PLAN --approved-by NAME",
+    "cancel": "prefect flow-run cancel FLOW_RUN_ID",
+}
+"""Those of the page. The server is started by the fixture, on another port; the others by the tests below."""
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def test_the_page_has_exactly_the_commands_that_are_tried_here() -> None:
+    page = (ROOT / "docs" / "prefect.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert [line for line in lines if not line.startswith("export ")] == list(COMMANDS.values())
+
+
+def words(command: str, **names: str) -> list[str]:
+    """A command of the page, with the programs of this environment and these names in it."""
+    program, *rest = COMMANDS[command].split()
+    return [str(Path(sys.executable).with_name(program)), *(names.get(word, word) for word in rest)]
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One stage for all that a worker does: it is told of the ledger and the secrets when it starts."""
+    with pytest.MonkeyPatch.context() as monkeypatch, staged(tmp_path_factory.mktemp("office"), monkeypatch) as stage:
+        assert stage.sync().ending.exit_code == 0
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def shell(server: PrefectServer, office: Stage) -> Shell:
+    environment = server.environment | environment_of(office) | {"USERSYNC_CHECKOUT": str(ROOT)}
+
+    def run(command: str, *more: str, **names: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*words(command, **names), *more],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def deployed(shell: Shell) -> None:
+    for command in ("pool", "deploy"):
+        done = shell(command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def worker(server: PrefectServer, office: Stage, deployed: None) -> Iterator[None]:
+    environment = server.environment | environment_of(office) | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+    log = server.home.with_name("worker.log")
+    with process(words("worker"), log, environment):
+        yield
+
+
+def start(server: PrefectServer, stage: Stage) -> str:
+    """Have the worker run the deployment `sync/okta` on the stage."""
+    deployment = server.get("/deployments/name/sync/okta")
+    made = server.post(
+        f"/deployments/{deployment['id']}/create_flow_run",
+        parameters={"sync_file": str(stage.sync_file)},
+        state={"type": "SCHEDULED"},
+    )
+    return str(made["id"])
+
+
+def runs_of(stage: Stage, flow_run_id: str) -> list[tuple[str, str | None]]:
+    """Status and plan of each try of a flow run, the first one first."""
+    with stage.ledger() as ledger:
+        tries = [run for run in ledger.runs.latest(limit=100) if run.flow_run_id == flow_run_id]
+    return [(run.status, run.plan_id) for run in reversed(tries)]
+
+
+def test_deployments_are_stored_as_prefect_yaml_says(server: PrefectServer, deployed: None) -> None:
+    written = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    for deployment in written:
+        flow = deployment["entrypoint"].rpartition(":")[2]
+        stored = server.get(f"/deployments/name/{flow}/{deployment['name']}")
+        assert stored["tags"] == ["usersync", "bitbucket"]
+        assert stored["parameters"] == {"sync_file": "okta"}
+        assert stored["description"] == deployment["description"]
+        assert stored["work_pool_name"] == "usersync"
+        assert stored["global_concurrency_limit"]["limit"] == 1
+        assert stored["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+        assert stored["job_variables"] == {"env": {"PYTHONPATH": str(ROOT)}}
+        (step,) = stored["pull_steps"]
+        assert step["prefect.deployments.steps.set_working_directory"] == {"directory": str(ROOT)}
+        # The forms of Prefect's pages: constraints and help come from here.
+        asked = stored["parameter_openapi_schema"]["properties"]
+        assert all(parameter["description"] for parameter in asked.values())
+        schedules = [
+            (s["schedule"]["cron"], s["schedule"]["timezone"], s["slug"], s["active"]) for s in stored["schedules"]
+        ]
+        assert schedules == ([("15 * * * *", "UTC", "hourly", False)] if flow == "sync" else [])
+
+
+def test_a_worker_makes_a_plan_and_the_command_waits_for_it(
+    server: PrefectServer, office: Stage, shell: Shell, worker: None
+) -> None:
+    office.company.hire(3)
+    office.mark()
+    done = shell("plan", "--param", f"sync_file={office.sync_file}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert office.writes == []
+    deployment = server.get("/deployments/name/plan/okta")
+    (run,) = server.post("/flow_runs/filter", deployments={"id": {"any_": [deployment["id"]]}})
+    assert (run["state_name"], run["name"], sorted(run["tags"])) == ("Planned", "plan-staff", ["bitbucket", "usersync"])
+
+
+def test_a_failed_flow_run_is_retried_by_hand_and_sends_only_what_is_missing(
+    server: PrefectServer, office: Stage, shell: Shell, worker: None
+) -> None:
+    office.company.hire(40)
+    office.mark()
+    # As if somebody changed the password at noon.
+    office.bitbucket.faults.add(Fault(kind="status", status=401, method="WRITE", skip=25, times=None))
+    flow_run_id = start(server, office)
+    stopped = server.wait_for_state(flow_run_id, "Applied in part")
+    assert stopped["state_type"] == "FAILED"
+    assert len(office.effects) >= 25
+
+    office.bitbucket.faults.clear()
+    done = shell("retry", FLOW_RUN_ID=flow_run_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    finished = server.wait_for_state(flow_run_id, "Completed")
+    assert (finished["id"], finished["run_count"]) == (flow_run_id, 2)
+    assert office.repeated() == []
+    (first, plan_id), (second, same_plan_id) = runs_of(office, flow_run_id)
+    assert (first, second, same_plan_id) == ("partial", "succeeded", plan_id)
+    office.assert_settled()
+
+
+def test_a_run_that_is_cancelled_in_mid_load_ends_in_the_ledger_and_the_next_does_the_rest(
+    server: PrefectServer, office: Stage, shell: Shell, worker: None
+) -> None:
+    office.company.hire(40)
+    office.mark()
+    office.bitbucket.faults.slow(0.6, method="WRITE", times=None)
+    flow_run_id = start(server, office)
+    wait_for(lambda: office.effects or None, "the first change in Bitbucket")
+    done = shell("cancel", FLOW_RUN_ID=flow_run_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    server.wait_for_state(flow_run_id, "Cancelled")
+    assert not [line for line in server.logs(flow_run_id) if "aborted by a termination signal" in line]
+    ((status, plan_id),) = runs_of(office, flow_run_id)
+    assert (status, plan_id is None) == ("failed", False)
+    with office.ledger() as ledger:
+        run = ledger.runs.find_by_flow_run(flow_run_id)
+        total = ledger.plans.frame(str(plan_id), "operations").collect().height
+        done_by_then = (ledger.journal.entries(str(plan_id))["status"] == "done").sum()
+        ledger.leases.acquire(run.target if run else "", "the lease is free").release()
+    assert run is not None
+    assert "cancelled" in str(run.error)
+    assert 0 < done_by_then < total
+    assert run.header["applied"]["done"] == done_by_then
+
+    office.bitbucket.faults.clear()
+    assert office.sync().ending.exit_code == 0
+    assert office.repeated() == []
+    office.assert_settled()
+
+
+def test_a_held_plan_is_shown_and_applied_from_the_command_line_as_a_flow_run(
+    server: PrefectServer, office: Stage, shell: Shell
+) -> None:
+    office.company.lose(0.15)
+    held = office.sync()
+    assert held.ending.exit_code == 3
+    plan_id = held.plan.id[:8]
+    shown = shell("show", PLAN=plan_id)
+    assert (shown.returncode, plan_id in shown.stdout) == (0, True), shown.stderr
+    applied = shell("apply", PLAN=plan_id, NAME="Ada")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    with office.ledger() as ledger:
+        (run,) = ledger.runs.latest(limit=1)
+        assert ledger.plans.get(held.plan.id).approved_by == "Ada"
+    stored = server.flow_run(str(run.flow_run_id))
+    assert (stored["name"], stored["state_name"]) == (f"apply-{plan_id}", "Completed")
+    office.assert_settled()
