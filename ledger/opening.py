@@ -14,6 +14,7 @@ from ledger.memories import Memories
 from ledger.migrations import bring_up_to_date
 from ledger.ownership import Ownership
 from ledger.plans import Plans
+from ledger.readings import Readings
 from ledger.results import Results
 from ledger.runs import Runs
 from ledger.watermarks import Watermarks
@@ -43,6 +44,7 @@ class Ledger:
         self.ownership = Ownership(database)
         self.leases = Leases(database)
         self.results = Results(database)
+        self.readings = Readings(database)
         self.watermarks = Watermarks(database)
 
     def close(self) -> None:

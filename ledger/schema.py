@@ -22,6 +22,8 @@ __all__ = [
     "Memory",
     "OwnedGroup",
     "PlanFrame",
+    "Reading",
+    "ReadingFrame",
     "Result",
     "Run",
     "StoredPlan",
@@ -180,6 +182,27 @@ class Document(Table, table=True):
     location: str
     size: int = Field(sa_type=BigInteger)
     sha256: str
+
+
+class Reading(Table, table=True):
+    """The last reading of a source that was acted upon, and from where the next one may go on."""
+
+    __tablename__ = "readings"
+
+    sync: str = Field(primary_key=True)
+    watermark: str = Field(sa_type=Text)
+    read_at: int = Field(sa_type=BigInteger)
+    full_at: int = Field(sa_type=BigInteger)
+
+
+class ReadingFrame(Table, table=True):
+    """One frame of that reading, as Parquet."""
+
+    __tablename__ = "reading_frames"
+
+    sync: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
 
 
 class Lease(Table, table=True):

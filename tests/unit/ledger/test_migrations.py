@@ -24,7 +24,7 @@ from tests.unit.ledger.entries import PLAN, TARGET, a_run
 VERSIONS = Path(__file__).parent / "versions"
 AT = datetime(2026, 11, 24, 6, 5, 12, 345678, tzinfo=UTC)
 RUN = "20261124-060512-7k3f"
-NEXT = "0002"
+NEXT = "0003"
 
 
 def old_ledger(folder: Path, script: Path) -> str:
@@ -41,13 +41,13 @@ def with_a_further_revision(folder: Path, body: str) -> Path:
     """The shipped migrations, followed by one that only the test knows."""
     migrations = folder / "migrations"
     shutil.copytree(FOLDER, migrations)
-    (migrations / "versions" / "v0002_test.py").write_text(
+    (migrations / "versions" / "v0003_test.py").write_text(
         textwrap.dedent("""\
             import sqlalchemy as sa
             from alembic import op
 
-            revision = "0002"
-            down_revision = "0001"
+            revision = "0003"
+            down_revision = "0002"
 
 
             def upgrade() -> None:
@@ -118,6 +118,9 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         assert book.results.person(RUN, "jane").rows() == [("00u1", "jane", "created")]
         assert book.results.document(RUN) == Document("results/run.json", 1234, "a" * 64)
         assert book.leases.acquire(TARGET, a_run(book)).took_over == RUN
+        reading = book.readings.get("okta")
+        assert (reading is None) == (script.stem < "v0002")
+        assert reading is None or (reading.watermark, reading.frames["people"].rows()) == ("mark", [("00u1",)])
 
 
 def test_an_older_ledger_is_upgraded_when_it_is_opened(url: str, tmp_path: Path):
