@@ -26,7 +26,7 @@ KIND: Mapping[Happening, tuple[str, str]] = {
 
 
 def chosen_events(query: QueryParams, state: RealmState, switches: Switches) -> list[Document]:
-    """Newest first unless `direction=asc`. Raises ValueError for a date that cannot be read."""
+    """Newest first unless `direction=asc`. Raises ValueError with Keycloak's words for a date that cannot be read."""
     if not switches.admin_events_enabled:
         return []
     events = list(_chosen(query, state, switches))
@@ -34,7 +34,7 @@ def chosen_events(query: QueryParams, state: RealmState, switches: Switches) -> 
 
 
 def _chosen(query: QueryParams, state: RealmState, switches: Switches) -> Iterator[Document]:
-    start, end = _moment(query.get("dateFrom")), _moment(query.get("dateTo"))
+    start, end = _moment(query, "dateFrom"), _moment(query, "dateTo")
     resources, operations = query.getlist("resourceTypes"), query.getlist("operationTypes")
     for position, change in enumerate(state.company.changes):
         operation, resource = KIND[change.what]
@@ -44,13 +44,18 @@ def _chosen(query: QueryParams, state: RealmState, switches: Switches) -> Iterat
             yield _event(position, change, state, switches)
 
 
-def _moment(text: str | None) -> int | None:
+def _moment(query: QueryParams, name: str) -> int | None:
     """`yyyy-MM-dd`, or milliseconds since 1970."""
+    text = query.get(name)
     if text is None:
         return None
     if text.isdigit():
         return int(text)
-    return milliseconds(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
+    try:
+        return milliseconds(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
+    except ValueError:
+        expected = "expected format is yyyy-MM-dd or an Epoch timestamp"
+        raise ValueError(f"Invalid value for '{name}', {expected}") from None
 
 
 def _event(position: int, change: Change, state: RealmState, switches: Switches) -> Document:

@@ -1,12 +1,13 @@
-"""The JSON representations of Keycloak's admin REST API (26.6), full and brief."""
+"""The JSON representations of Keycloak's admin REST API (26.7), full and brief."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sandbox.company import Group, Person, Standing
-from sandbox.keycloak.state import RealmState
+from sandbox.keycloak.rights import VIEW_REALM, VIEW_USERS, Roles, over_a_group
+from sandbox.keycloak.state import RealmState, ServiceAccount, User
 from sandbox.keycloak.switches import Switches
 
 Document = dict[str, object]
@@ -27,9 +28,33 @@ def is_enabled(person: Person) -> bool:
     return person.standing not in DISABLED
 
 
-def user(person: Person, state: RealmState, switches: Switches, *, brief: bool) -> Document:
-    """A brief representation has no attributes. Groups are never in it: `/users/{id}/groups` lists them."""
-    shown: Document = {
+def user(
+    shown: User, state: RealmState, switches: Switches, *, brief: bool, access: Mapping[str, bool] | None
+) -> Document:
+    """A brief representation has no attributes. Groups are never in it: `/users/{id}/groups` lists them.
+
+    `access` says what the caller may do to the user, and None leaves the key out.
+    """
+    if isinstance(shown, ServiceAccount):
+        document, attributes, required_actions = _service_account(shown), None, list[str]()
+    else:
+        document = _person(shown, state)
+        attributes = {name: [value(shown)] for name, value in switches.attributes.items()}
+        required_actions = REQUIRED_ACTIONS.get(shown.standing, [])
+    if access is not None:
+        document["access"] = access
+    if not brief:
+        if attributes:
+            document["attributes"] = attributes
+        document["totp"] = False
+        document["disableableCredentialTypes"] = []
+        document["requiredActions"] = required_actions
+        document["notBefore"] = 0
+    return document
+
+
+def _person(person: Person, state: RealmState) -> Document:
+    return {
         "id": state.user_id(person.id),
         "username": person.username,
         "firstName": person.first,
@@ -38,20 +63,24 @@ def user(person: Person, state: RealmState, switches: Switches, *, brief: bool) 
         "emailVerified": person.standing not in UNVERIFIED,
         "enabled": is_enabled(person),
         "createdTimestamp": milliseconds(person.created),
-        "access": {"view": True, "manage": False},
     }
-    if not brief:
-        shown["attributes"] = {name: [value(person)] for name, value in switches.attributes.items()}
-        shown["totp"] = False
-        shown["disableableCredentialTypes"] = []
-        shown["requiredActions"] = REQUIRED_ACTIONS.get(person.standing, [])
-        shown["notBefore"] = 0
-    return shown
+
+
+def _service_account(account: ServiceAccount) -> Document:
+    """It has neither names nor an e-mail address, and Keycloak leaves out what is empty."""
+    return {
+        "id": account.id,
+        "username": account.username,
+        "emailVerified": False,
+        "enabled": True,
+        "createdTimestamp": milliseconds(account.created),
+    }
 
 
 def group(
     shown: Group,
     state: RealmState,
+    roles: Roles,
     *,
     brief: bool,
     counted: bool = True,
@@ -63,20 +92,15 @@ def group(
         "name": shown.name,
         "path": state.path(shown),
         "subGroups": list(sub_groups),
-        "access": {
-            "view": True,
-            "viewMembers": True,
-            "manageMembers": False,
-            "manage": False,
-            "manageMembership": False,
-        },
+        "access": over_a_group(roles),
     }
+    if shown.description:
+        document["description"] = shown.description
     if shown.parent is not None:
         document["parentId"] = state.group_id(shown.parent)
     if counted:
         document["subGroupCount"] = len(state.company.children(shown.id))
     if not brief:
-        document["description"] = shown.description
         document["attributes"] = {"kind": [shown.kind.value]}
         document["realmRoles"] = []
         document["clientRoles"] = {}
@@ -84,18 +108,27 @@ def group(
 
 
 def found_groups(
-    top: Sequence[Group], state: RealmState, matches: Callable[[Group], bool], *, brief: bool
+    top: Sequence[Group], state: RealmState, roles: Roles, matches: Callable[[Group], bool], *, brief: bool
 ) -> list[Document]:
     """The groups that match, each below its ancestors."""
     documents = []
     for candidate in top:
-        below = found_groups(state.children(candidate), state, matches, brief=brief)
+        below = found_groups(state.children(candidate), state, roles, matches, brief=brief)
         if below or matches(candidate):
-            documents.append(group(candidate, state, brief=brief, sub_groups=below))
+            documents.append(group(candidate, state, roles, brief=brief, sub_groups=below))
     return documents
 
 
-def realm(switches: Switches) -> Document:
+def realm(switches: Switches, roles: Roles) -> Document:
+    """With `view-realm` a part of what Keycloak shows; without it all of the little that is left."""
+    if not roles & VIEW_REALM:
+        shown: Document = {
+            "realm": switches.realm,
+            "bruteForceProtected": False,
+            "supportedLocales": [],
+            "organizationsEnabled": False,
+        }
+        return {**shown, "registrationEmailAsUsername": False} if roles & VIEW_USERS else shown
     return {
         "id": switches.realm,
         "realm": switches.realm,

@@ -1,6 +1,6 @@
 """A Keycloak realm on loopback: the part of the admin REST API that reads users, groups and their members.
 
-Keycloak admin REST API 26.6. The real server runs from its distribution; this one exists for what the real one does not
+Keycloak admin REST API 26.7. The real server runs from its distribution; this one exists for what the real one does not
 do on command: a page that is lost, a token that ends in the middle of a read, JSON that stops half-way.
 """
 
@@ -22,8 +22,16 @@ from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.forms import form_fields
 from sandbox.keycloak import documents
 from sandbox.keycloak.admin_events import chosen_events
+from sandbox.keycloak.rights import (
+    LIST_GROUPS,
+    LIST_USERS,
+    VIEW_EVENTS,
+    VIEW_USERS,
+    over_a_listed_person,
+    over_a_person,
+)
 from sandbox.keycloak.selection import group_matcher, selected
-from sandbox.keycloak.state import RealmState
+from sandbox.keycloak.state import RealmState, User
 from sandbox.keycloak.switches import Switches
 from sandbox.keycloak.tokens import IssuedToken, TokenEndpoint
 from sandbox.serving import served
@@ -33,10 +41,8 @@ Handler = Callable[[Request, IssuedToken], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 Row = TypeVar("Row")
 
+NOT_FOUND = "HTTP 404 Not Found"
 SEE_LOG = "For more on this error consult the server log."
-VIEW_USERS = frozenset({"view-users", "manage-users"})
-LIST_USERS = VIEW_USERS | {"query-users"}
-LIST_GROUPS = VIEW_USERS | {"query-groups"}
 
 
 class KeycloakSimulator:
@@ -49,7 +55,7 @@ class KeycloakSimulator:
     def __init__(self, company: Company, switches: Switches | None = None) -> None:
         self.switches = switches or Switches()
         self.company = company
-        self.state = RealmState(company)
+        self.state = RealmState(company, self.switches)
         self.faults = Faults()
         self.token_endpoint = TokenEndpoint(self.switches)
         self.clock: Callable[[], float] = time.time
@@ -87,10 +93,10 @@ class KeycloakSimulator:
             ("/users/{id}/groups/count", VIEW_USERS, self._count_groups_of_user),
             ("/groups", LIST_GROUPS, self._groups),
             ("/groups/count", LIST_GROUPS, self._count_groups),
-            ("/groups/{id}", LIST_GROUPS, self._group),
-            ("/groups/{id}/children", LIST_GROUPS, self._children),
+            ("/groups/{id}", VIEW_USERS, self._group),
+            ("/groups/{id}/children", VIEW_USERS, self._children),
             ("/groups/{id}/members", VIEW_USERS, self._members),
-            ("/admin-events", frozenset({"view-events", "manage-events"}), self._admin_events),
+            ("/admin-events", VIEW_EVENTS, self._admin_events),
         ]
         routes = [Route(admin + path, self._guarded(roles, handler), methods=["GET"]) for path, roles, handler in table]
         return [*routes, Route("/realms/{realm}/protocol/openid-connect/token", self._token, methods=["POST"])]
@@ -103,16 +109,16 @@ class KeycloakSimulator:
             if token is None:
                 return json_answer({"error": "HTTP 401 Unauthorized"}, 401)
             if request.path_params["realm"] != self.switches.realm:
-                return json_answer({"error": "Realm not found.", "error_description": SEE_LOG}, 404)
+                return json_answer({"error": "Realm not found."}, 404)
             if not (token.roles & roles if roles else token.roles):
                 return json_answer({"error": "HTTP 403 Forbidden"}, 403)
             try:
                 with self.company.lock:
                     return handler(request, token)
             except LookupError as missing:
-                return json_answer({"error": str(missing.args[0]), "error_description": SEE_LOG}, 404)
+                return json_answer({"error": str(missing.args[0])}, 404)
             except ValueError as error:
-                return json_answer({"error": "Bad Request", "error_description": str(error)}, 400)
+                return json_answer({"error": str(error)}, 400)
 
         return endpoint
 
@@ -120,58 +126,58 @@ class KeycloakSimulator:
         if request.path_params["realm"] != self.switches.realm:
             return json_answer({"error": "Realm does not exist"}, 404)
         form = await form_fields(request)
-        return self.token_endpoint.grant(form, request.headers.get("authorization", ""), self.clock())
+        issuer = f"{request.base_url}realms/{self.switches.realm}"
+        return self.token_endpoint.grant(form, request.headers.get("authorization", ""), issuer, self.clock())
 
     # Users.
 
     def _users(self, request: Request, token: IssuedToken) -> Response:
-        people = self._visible(token, request)
-        return self._page(request, people, self._user_shower(request), most=100)
+        """With `query-users` alone one may ask, and is told how many there are, but is shown nobody."""
+        people = self._selected(request) if token.roles & VIEW_USERS else []
+        shower = self._user_shower(request, over_a_listed_person(token.roles))
+        return self._page(request, people, shower, most=100)
 
-    def _count_users(self, request: Request, token: IssuedToken) -> Response:
-        return json_answer(len(self._visible(token, request)))
+    def _count_users(self, request: Request, _: IssuedToken) -> Response:
+        return json_answer(len(self._selected(request)))
 
-    def _visible(self, token: IssuedToken, request: Request) -> Sequence[Person]:
-        """With `query-users` alone one may ask, but is shown nobody."""
-        if not token.roles & VIEW_USERS:
-            return []
+    def _selected(self, request: Request) -> Sequence[Person]:
         return selected(self.state.users(), request.query_params, self.switches)
 
-    def _user(self, request: Request, _: IssuedToken) -> Response:
-        person = self._asked_person(request)
-        return json_answer(documents.user(person, self.state, self.switches, brief=False))
+    def _user(self, request: Request, token: IssuedToken) -> Response:
+        access, asked = over_a_person(token.roles), self._asked_user(request)
+        return json_answer(documents.user(asked, self.state, self.switches, brief=False, access=access))
 
-    def _groups_of_user(self, request: Request, _: IssuedToken) -> Response:
-        groups = self.state.groups_of(self._asked_person(request))
+    def _groups_of_user(self, request: Request, token: IssuedToken) -> Response:
         matches = group_matcher(request.query_params)
-        return self._page(
-            request, [group for group in groups if matches(group)], self._group_shower(request, brief=True)
-        )
+        groups = [group for group in self.state.groups_of(self._asked_user(request)) if matches(group)]
+        return self._page(request, groups, self._group_shower(request, token, brief=True))
 
     def _count_groups_of_user(self, request: Request, _: IssuedToken) -> Response:
-        return json_answer({"count": len(self.state.groups_of(self._asked_person(request)))})
+        return json_answer({"count": len(self.state.groups_of(self._asked_user(request)))})
 
     def _user_profile(self, _: Request, __: IssuedToken) -> Response:
         return json_answer(documents.user_profile(self.switches))
 
-    def _asked_person(self, request: Request) -> Person:
-        person = self.state.user(request.path_params["id"])
-        if person is None:
+    def _asked_user(self, request: Request) -> User:
+        user = self.state.user(request.path_params["id"])
+        if user is None:
             raise LookupError("User not found")
-        return person
+        return user
 
-    def _user_shower(self, request: Request) -> Callable[[Person], object]:
+    def _user_shower(self, request: Request, access: dict[str, bool] | None) -> Callable[[User], object]:
         brief = request.query_params.get("briefRepresentation") == "true"
-        return lambda person: documents.user(person, self.state, self.switches, brief=brief)
+        return lambda user: documents.user(user, self.state, self.switches, brief=brief, access=access)
 
     # Groups.
 
-    def _groups(self, request: Request, _: IssuedToken) -> Response:
-        query = request.query_params
+    def _groups(self, request: Request, token: IssuedToken) -> Response:
+        """With `query-groups` alone one may ask, and is told how many there are, but is shown none."""
+        query, roles = request.query_params, token.roles
+        top = self.state.top_groups() if roles & VIEW_USERS else []
         if "search" not in query:
-            return self._page(request, self.state.top_groups(), self._group_shower(request, brief=True))
+            return self._page(request, top, self._group_shower(request, token, brief=True))
         brief = query.get("briefRepresentation", "true") == "true"
-        found = documents.found_groups(self.state.top_groups(), self.state, group_matcher(query), brief=brief)
+        found = documents.found_groups(top, self.state, roles, group_matcher(query), brief=brief)
         return self._page(request, found, lambda document: document)
 
     def _count_groups(self, request: Request, _: IssuedToken) -> Response:
@@ -180,17 +186,17 @@ class KeycloakSimulator:
         groups = [group for group in self.state.groups() if matches(group)]
         return json_answer({"count": sum(1 for group in groups if not only_top or group.parent is None)})
 
-    def _group(self, request: Request, _: IssuedToken) -> Response:
-        return json_answer(documents.group(self._asked_group(request), self.state, brief=False))
+    def _group(self, request: Request, token: IssuedToken) -> Response:
+        return json_answer(documents.group(self._asked_group(request), self.state, token.roles, brief=False))
 
-    def _children(self, request: Request, _: IssuedToken) -> Response:
+    def _children(self, request: Request, token: IssuedToken) -> Response:
         matches = group_matcher(request.query_params)
         children = [group for group in self.state.children(self._asked_group(request)) if matches(group)]
-        return self._page(request, children, self._group_shower(request, brief=False), most=10)
+        return self._page(request, children, self._group_shower(request, token, brief=False), most=10)
 
     def _members(self, request: Request, _: IssuedToken) -> Response:
         members = self.state.members(self._asked_group(request))
-        return self._page(request, members, self._user_shower(request), most=100)
+        return self._page(request, members, self._user_shower(request, None), most=100)
 
     def _asked_group(self, request: Request) -> Group:
         group = self.state.group(request.path_params["id"])
@@ -198,18 +204,16 @@ class KeycloakSimulator:
             raise LookupError("Could not find group by id")
         return group
 
-    def _group_shower(self, request: Request, *, brief: bool) -> Callable[[Group], object]:
+    def _group_shower(self, request: Request, token: IssuedToken, *, brief: bool) -> Callable[[Group], object]:
         """`brief` is what the endpoint does without being asked."""
         wanted = request.query_params.get("briefRepresentation", str(brief).lower()) == "true"
         counted = request.query_params.get("subGroupsCount", "true") == "true"
-        return lambda group: documents.group(group, self.state, brief=wanted, counted=counted)
+        return lambda group: documents.group(group, self.state, token.roles, brief=wanted, counted=counted)
 
     # Everything else.
 
     def _realm(self, _: Request, token: IssuedToken) -> Response:
-        """Without `view-realm` only the name is shown."""
-        shown = documents.realm(self.switches)
-        return json_answer(shown if "view-realm" in token.roles else {"realm": shown["realm"]})
+        return json_answer(documents.realm(self.switches, token.roles))
 
     def _admin_events(self, request: Request, _: IssuedToken) -> Response:
         events = chosen_events(request.query_params, self.state, self.switches)
@@ -218,9 +222,9 @@ class KeycloakSimulator:
     def _page(
         self, request: Request, rows: Sequence[Row], show: Callable[[Row], object], *, most: int | None = None
     ) -> Response:
-        """`most` rows when the request names no `max`; a negative `max` means all. Raises ValueError for no number."""
-        first = max(0, int(request.query_params.get("first", 0)))
-        size = int(request.query_params.get("max", -1 if most is None else most))
+        """`most` rows when the request names no `max`; a negative `max` means all."""
+        first = max(0, _whole_number(request, "first", 0))
+        size = _whole_number(request, "max", -1 if most is None else most)
         struck = request.scope.get(FAULTS_KEY, {})
         if FaultKind.REPEATED_PAGE in struck:
             first = max(0, first - max(0, size))
@@ -231,6 +235,14 @@ class KeycloakSimulator:
             half = bytes(response.body[: len(response.body) // 2])
             return Response(half, media_type="application/json")
         return response
+
+
+def _whole_number(request: Request, name: str, otherwise: int) -> int:
+    """Raises LookupError for anything else: to Keycloak an address with such a parameter is one that does not exist."""
+    try:
+        return int(request.query_params.get(name, otherwise))
+    except ValueError:
+        raise LookupError(NOT_FOUND) from None
 
 
 def _with_faults(rows: list[Row], struck: dict[FaultKind, Fault]) -> list[Row]:
@@ -250,10 +262,13 @@ def _fail(fault: Fault) -> Response:
     if fault.body is not None:
         response = Response(fault.body, fault.status)
     else:
-        response = json_answer({"error": "unknown_error", "error_description": SEE_LOG}, fault.status)
+        told = {"error_description": SEE_LOG} if fault.status >= 500 else {}
+        response = json_answer({"error": "unknown_error", **told}, fault.status)
     response.headers.update(fault.headers)
     return response
 
 
-async def _unknown(_: Request, __: Exception) -> Response:
-    return json_answer({"error": "Unable to find matching target resource method"}, 404)
+async def _unknown(request: Request, _: Exception) -> Response:
+    """A realm that has no such thing is told from an address that Keycloak does not serve."""
+    within = request.url.path.startswith("/admin/realms/")
+    return json_answer({"error": NOT_FOUND if within else "Unable to find matching target resource method"}, 404)

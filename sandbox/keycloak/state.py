@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sandbox.company import Company, Group, Person
+from sandbox.keycloak.switches import ConfidentialClient, Switches
 
 NAMESPACE = uuid.UUID("6f0a7c1e-54b1-4b8e-9d53-2f4c1d9a7e10")
 
@@ -15,11 +18,36 @@ def keycloak_id(kind: str, key: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{kind}/{key}"))
 
 
+@dataclass(frozen=True)
+class ServiceAccount:
+    """The user that stands for a client: a member of groups like any other, but in no list or count of users."""
+
+    client: ConfidentialClient
+    created: datetime
+
+    @property
+    def id(self) -> str:
+        return service_account_id(self.client)
+
+    @property
+    def username(self) -> str:
+        return f"service-account-{self.client.client_id}"
+
+
+def service_account_id(client: ConfidentialClient) -> str:
+    return keycloak_id("service account", client.client_id)
+
+
+User = Person | ServiceAccount
+
+
 class RealmState:
     """Everything derived is thrown away when the company has changed. Users are ordered by username, groups by name."""
 
-    def __init__(self, company: Company) -> None:
+    def __init__(self, company: Company, switches: Switches) -> None:
         self.company = company
+        self.switches = switches
+        self._founded = company.clock()
         self._version = -1
         self._users: list[Person] = []
         self._people_by_id: dict[str, Person] = {}
@@ -39,9 +67,10 @@ class RealmState:
         self._refresh()
         return self._users
 
-    def user(self, user_id: str) -> Person | None:
+    def user(self, user_id: str) -> User | None:
         self._refresh()
-        return self._people_by_id.get(user_id)
+        accounts = {account.id: account for account in self._service_accounts()}
+        return self._people_by_id.get(user_id) or accounts.get(user_id)
 
     def group(self, group_id: str) -> Group | None:
         self._refresh()
@@ -62,17 +91,23 @@ class RealmState:
         names = [self.company.groups[known].name for known in self.company.lineage(group.id)]
         return "/" + "/".join(reversed(names))
 
-    def members(self, group: Group) -> Sequence[Person]:
-        """Those put into the group itself."""
+    def members(self, group: Group) -> Sequence[User]:
+        """Those put into the group itself, service accounts among them."""
         self._refresh()
         if group.id not in self._members:
             people = [self.company.people[person_id] for person_id in self.company.direct[group.id]]
             self._members[group.id] = sorted(people, key=_username)
-        return self._members[group.id]
+        people = self._members[group.id]
+        accounts = [account for account in self._service_accounts() if group.id in account.client.groups]
+        return sorted([*people, *accounts], key=_username) if accounts else people
 
-    def groups_of(self, person: Person) -> list[Group]:
-        """Those that the person was put into."""
-        return sorted((self.company.groups[known] for known in self.company.memberships[person.id]), key=_name)
+    def groups_of(self, user: User) -> list[Group]:
+        """Those that the user was put into."""
+        joined = user.client.groups if isinstance(user, ServiceAccount) else self.company.memberships[user.id]
+        return sorted((self.company.groups[known] for known in joined if known in self.company.groups), key=_name)
+
+    def _service_accounts(self) -> list[ServiceAccount]:
+        return [ServiceAccount(client, self._founded) for client in self.switches.clients.values()]
 
     def _refresh(self) -> None:
         if self._version == self.company.version:
@@ -84,8 +119,8 @@ class RealmState:
         self._members = {}
 
 
-def _username(person: Person) -> str:
-    return person.username
+def _username(user: User) -> str:
+    return user.username
 
 
 def _name(group: Group) -> str:

@@ -23,11 +23,17 @@ DEFAULT_ATTRIBUTES: Mapping[str, Callable[[Person], str]] = {
 
 @dataclass(frozen=True)
 class ConfidentialClient:
-    """A client with a secret and the `realm-management` roles of its service account."""
+    """A client with a secret and a service account.
+
+    `roles` are those of `realm-management` that were assigned to the service account, `groups` the ids of the company's
+    groups that somebody put it into. With `lightweight` its access tokens do not tell its roles.
+    """
 
     client_id: str
     secret: str
     roles: frozenset[str] = READING_ROLES
+    groups: frozenset[str] = frozenset()
+    lightweight: bool = False
 
 
 @dataclass

@@ -19,6 +19,7 @@ from directory.errors import CredentialsRefused, SourceUnreadable
 from sandbox.company import Company
 from sandbox.faults import Fault, FaultKind
 from sandbox.keycloak import CLIENT_ID, REALM, ConfidentialClient, KeycloakSimulator, Switches
+from sandbox.keycloak.state import ServiceAccount
 from sandbox.population import company as found_company
 from sandbox.serving import served
 from tests.contract.api_description import ApiDescription, description_file
@@ -34,8 +35,13 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYCLOAK_SECRET", MARKED_SECRET)
 
 
+def reader(*roles: str, **more: Any) -> ConfidentialClient:
+    return ConfidentialClient(CLIENT_ID, MARKED_SECRET, frozenset(roles), **more)
+
+
 def simulated(company: Company, **switches: Any) -> KeycloakSimulator:
-    clients = {CLIENT_ID: ConfidentialClient(CLIENT_ID, MARKED_SECRET, frozenset({"view-users"}))}
+    # A careless hand has put the service account into every group.
+    clients = {CLIENT_ID: reader("view-users", groups=frozenset(company.groups))}
     return KeycloakSimulator(company, Switches(clients=clients, **switches))
 
 
@@ -168,9 +174,7 @@ async def test_json_that_is_cut_for_good_is_an_error_and_not_a_short_list(firm: 
 
 async def test_a_403_names_the_role_that_is_missing(firm: Company):
     with keycloak(firm) as (simulator, source):
-        simulator.switches.clients[CLIENT_ID] = ConfidentialClient(
-            CLIENT_ID, MARKED_SECRET, frozenset({"query-users", "query-groups"})
-        )
+        simulator.switches.clients[CLIENT_ID] = reader("view-realm")
         with pytest.raises(CredentialsRefused, match="view-users") as refused:
             await source.read()
         await source.close()
@@ -178,14 +182,62 @@ async def test_a_403_names_the_role_that_is_missing(firm: Company):
     assert f"Clients > {CLIENT_ID} > Service accounts roles" in str(refused.value)
 
 
-async def test_nobody_and_no_groups_from_a_token_that_tells_nothing_is_not_believed():
+async def test_a_token_without_the_role_is_refused_although_the_realm_answers(firm: Company):
+    with keycloak(firm) as (simulator, source):
+        simulator.switches.clients[CLIENT_ID] = reader("query-users", "query-groups")
+        with pytest.raises(CredentialsRefused, match="view-users") as refused:
+            await source.read()
+        (finding,) = await source.check()
+        await source.close()
+        assert not [seen for seen in simulator.requests if seen.path.endswith(("/users", "/members"))]
+    assert "it has: query-groups, query-users" in str(refused.value)
+    assert finding.level == "problem"
+    assert "lacks the role view-users" in finding.what
+
+
+async def test_check_tells_the_roles_and_notes_those_that_reading_does_not_need(firm: Company):
+    with keycloak(firm) as (simulator, source):
+        simulator.switches.clients[CLIENT_ID] = reader("view-users", "manage-users")
+        findings = await source.check()
+        await source.close()
+    told = [(finding.level, finding.what) for finding in findings]
+    assert ("ok", "access tokens live for 60 s and are renewed while reading") in told
+    assert ("ok", "roles of the service account: manage-users, query-groups, query-users, view-users") in told
+    assert ("note", "the service account has more rights than reading needs: manage-users") in told
+
+
+async def test_a_token_that_tells_nothing_is_noted_and_everybody_is_read(firm: Company):
+    with keycloak(firm) as (simulator, source):
+        simulator.switches.clients[CLIENT_ID] = reader("view-users", lightweight=True)
+        snapshot = await source.read()
+        findings = await source.check()
+        await source.close()
+    assert snapshot.completeness.complete
+    assert snapshot.people.height == len(firm.people)
+    assert any(finding.level == "note" and "does not show its roles" in finding.what for finding in findings)
+
+
+@pytest.mark.parametrize("lightweight", [True, False])
+async def test_nobody_and_no_groups_are_believed_only_where_the_token_tells_its_roles(lightweight: bool):
     firm = found_company(people=0, groups=4)
     for group_id in [group.id for group in firm.groups.values() if group.parent is None]:
         firm.close_group(group_id)
-    with keycloak(firm) as (_, source):
+    with keycloak(firm) as (simulator, source):
+        simulator.switches.clients[CLIENT_ID] = reader("view-users", lightweight=lightweight)
         snapshot = await source.read()
         await source.close()
-    assert not snapshot.completeness.complete
+    assert snapshot.people.is_empty()
+    assert snapshot.completeness.complete is not lightweight
+
+
+async def test_a_service_account_that_is_in_a_group_is_no_member_of_it(firm: Company):
+    with keycloak(firm) as (simulator, source):
+        members = simulator.state.members(next(iter(firm.groups.values())))
+        (account,) = (member for member in members if isinstance(member, ServiceAccount))
+        snapshot = await source.read()
+        await source.close()
+    assert snapshot.completeness.complete
+    assert account.id not in {*snapshot.people["external_id"], *snapshot.memberships["member_id"]}
 
 
 async def test_requests_are_as_few_as_the_api_allows():

@@ -17,6 +17,8 @@ def test_the_next_requests_fail_in_keycloaks_shape(realm: KeycloakSimulator, cli
     assert [answer.status_code for answer in answers] == [503, 503, 200]
     assert answers[0].json()["error"] == "unknown_error"
     assert answers[0].headers["retry-after"] == "3"
+    realm.faults.add(Fault(FaultKind.STATUS, status=409))
+    assert client.get("/users").json() == {"error": "unknown_error"}
     realm.faults.add(Fault(FaultKind.STATUS, body="<html>bad gateway</html>", status=502))
     assert client.get("/users").text == "<html>bad gateway</html>"
 
@@ -81,8 +83,11 @@ def test_the_token_endpoint_can_fail_too(realm: KeycloakSimulator, url: str):
     assert httpx.post(url + TOKEN_PATH, data={"grant_type": "client_credentials"}).status_code == 503
 
 
-def test_an_unknown_path_is_not_found(client: httpx.Client):
-    assert client.get("/nothing").status_code == 404
+def test_an_unknown_path_is_not_found(url: str, client: httpx.Client):
+    within, elsewhere = client.get("/nothing"), client.get(f"{url}/auth{ADMIN}/users")
+    assert (within.status_code, within.json()) == (404, {"error": "HTTP 404 Not Found"})
+    assert elsewhere.status_code == 404
+    assert elsewhere.json() == {"error": "Unable to find matching target resource method"}
 
 
 def test_a_process_announces_itself_and_stops_on_sigterm():

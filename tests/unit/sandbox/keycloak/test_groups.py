@@ -21,7 +21,9 @@ def whole_tree(client: httpx.Client) -> dict[str, Any]:
     return found
 
 
-def test_only_top_level_groups_are_listed_and_their_subgroups_stay_empty(client: httpx.Client):
+def test_only_top_level_groups_are_listed_and_their_subgroups_stay_empty(
+    realm: KeycloakSimulator, client: httpx.Client
+):
     groups = client.get("/groups").json()
     names = [group["name"] for group in groups]
     assert names == sorted(names)
@@ -29,6 +31,11 @@ def test_only_top_level_groups_are_listed_and_their_subgroups_stay_empty(client:
     assert any(group["subGroupCount"] > 0 for group in groups)
     assert "bb-platform-developers" not in names
     assert "attributes" not in groups[0]
+    described = {group.name: group.description for group in realm.company.groups.values()}
+    assert {name: group.get("description", "") for name, group in zip(names, groups, strict=True)}.items() <= (
+        described.items()
+    )
+    assert any("description" in group for group in groups)
     assert "attributes" in client.get("/groups?briefRepresentation=false").json()[0]
 
 
@@ -87,7 +94,15 @@ def test_a_users_groups_are_direct(realm: KeycloakSimulator, client: httpx.Clien
 def test_an_unknown_group_is_not_found(client: httpx.Client):
     for path in ("/groups/none", "/groups/none/children", "/groups/none/members"):
         answer = client.get(path)
-        assert (answer.status_code, answer.json()["error"]) == (404, "Could not find group by id")
+        assert (answer.status_code, answer.json()) == (404, {"error": "Could not find group by id"})
+
+
+def test_a_member_comes_without_what_one_may_do_to_them(realm: KeycloakSimulator, client: httpx.Client):
+    path = f"/groups/{realm.state.group_id(realm.company.group('bb-platform').id)}/members"
+    for brief in ("true", "false"):
+        rows = client.get(path, params={"briefRepresentation": brief}).json()
+        assert rows
+        assert not any("access" in row for row in rows)
 
 
 def test_admin_events_tell_what_changed_once_the_realm_keeps_them(realm: KeycloakSimulator, client: httpx.Client):
@@ -110,4 +125,6 @@ def test_admin_events_tell_what_changed_once_the_realm_keeps_them(realm: Keycloa
     assert len(chosen) == 2
     assert client.get("/admin-events", params={"dateFrom": events[-1]["time"] + 1}).json() == []
     assert len(client.get("/admin-events?dateFrom=2026-01-01&operationTypes=UPDATE").json()) == 1
-    assert client.get("/admin-events?dateFrom=lately").status_code == 400
+    wrong = client.get("/admin-events?dateFrom=lately")
+    assert wrong.status_code == 400
+    assert wrong.json()["error"].startswith("Invalid value for 'dateFrom'")

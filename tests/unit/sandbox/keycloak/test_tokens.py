@@ -1,5 +1,7 @@
 import base64
+import json
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -9,6 +11,14 @@ from sandbox.keycloak import CLIENT_ID, CLIENT_SECRET, ConfidentialClient, Keycl
 from tests.unit.sandbox.keycloak.conftest import ADMIN, TOKEN_PATH, token
 
 GRANT = {"grant_type": "client_credentials"}
+
+
+def claims(access_token: str) -> dict[str, Any]:
+    header, payload, signature = access_token.split(".")
+    assert signature
+    assert json.loads(base64.urlsafe_b64decode(header + "==")) == {"alg": "HS256", "typ": "JWT"}
+    told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    return told
 
 
 def test_the_secret_may_come_in_the_header_or_in_the_body(url: str):
@@ -84,13 +94,55 @@ def test_roles_decide_what_may_be_read(realm: KeycloakSimulator, url: str, roles
         assert answer.json() == {"error": "HTTP 403 Forbidden"}
 
 
-def test_who_may_only_query_users_is_shown_nobody(realm: KeycloakSimulator, url: str):
+def test_who_may_only_query_users_is_told_their_number_and_shown_nobody(realm: KeycloakSimulator, url: str):
     realm.switches.clients["limited"] = ConfidentialClient("limited", "s", frozenset({"query-users"}))
     limited = {"Authorization": f"Bearer {token(url, 'limited', 's')}"}
     assert httpx.get(f"{url}{ADMIN}/users", headers=limited).json() == []
-    assert httpx.get(f"{url}{ADMIN}/users/count", headers=limited).json() == 0
+    assert httpx.get(f"{url}{ADMIN}/users/count", headers=limited).json() == 250
+
+
+def test_who_may_only_query_groups_is_told_their_number_and_shown_none(realm: KeycloakSimulator, url: str):
+    realm.switches.clients["limited"] = ConfidentialClient("limited", "s", frozenset({"query-groups"}))
+    limited = {"Authorization": f"Bearer {token(url, 'limited', 's')}"}
+    group = realm.state.group_id(realm.company.group("bb-platform").id)
+    assert httpx.get(f"{url}{ADMIN}/groups", headers=limited).json() == []
+    assert httpx.get(f"{url}{ADMIN}/groups?search=bb", headers=limited).json() == []
+    assert httpx.get(f"{url}{ADMIN}/groups/count", headers=limited).json() == {"count": 300}
+    for path in (f"/groups/{group}", f"/groups/{group}/children"):
+        assert httpx.get(url + ADMIN + path, headers=limited).status_code == 403
+
+
+def test_a_token_tells_whose_it_is_and_when_it_ends(realm: KeycloakSimulator, url: str):
+    realm.clock = lambda: 1_800_000_000.25
+    told = claims(token(url))
+    assert (told["iat"], told["exp"]) == (1_800_000_000, 1_800_000_060)
+    assert told["iss"] == f"{url}/realms/{realm.switches.realm}"
+    assert (told["azp"], told["preferred_username"]) == (CLIENT_ID, f"service-account-{CLIENT_ID}")
+    assert claims(token(url))["jti"] != told["jti"]
+
+
+def test_a_token_tells_the_roles_and_those_that_come_with_them(realm: KeycloakSimulator, url: str):
+    realm.switches.clients["viewer"] = ConfidentialClient("viewer", "s", frozenset({"view-users"}))
+    realm.switches.clients["manager"] = ConfidentialClient("manager", "s", frozenset({"manage-users"}))
+    roles = {
+        name: claims(token(url, name, "s"))["resource_access"]["realm-management"]["roles"]
+        for name in ("viewer", "manager")
+    }
+    assert roles == {"viewer": ["query-groups", "query-users", "view-users"], "manager": ["manage-users"]}
+
+
+def test_a_token_without_roles_or_a_lightweight_one_tells_less(realm: KeycloakSimulator, url: str):
+    realm.switches.clients["none"] = ConfidentialClient("none", "s", frozenset())
+    realm.switches.clients["light"] = ConfidentialClient("light", "s", lightweight=True)
+    assert claims(token(url, "none", "s"))["resource_access"].keys() == {"account"}
+    light = token(url, "light", "s")
+    assert "resource_access" not in claims(light)
+    headers = {"Authorization": f"Bearer {light}"}
+    assert httpx.get(f"{url}{ADMIN}/users?max=1", headers=headers).status_code == 200
 
 
 def test_without_a_token_nothing_is_read(url: str):
     assert httpx.get(f"{url}{ADMIN}/users").status_code == 401
-    assert httpx.get(f"{url}{ADMIN}/users", headers={"Authorization": "Bearer forged"}).status_code == 401
+    genuine = token(url)
+    for forged in ("forged", genuine.rpartition(".")[0] + ".", genuine[1:]):
+        assert httpx.get(f"{url}{ADMIN}/users", headers={"Authorization": f"Bearer {forged}"}).status_code == 401
