@@ -31,6 +31,7 @@ class Order(NamedTuple):
     ledger_url: str | None = None
     plan_id: str = ""
     approved_by: str | None = None
+    full: bool = False
 
 
 def conduct(order: Order, watcher: Watcher) -> Ending:
@@ -45,7 +46,7 @@ def conduct(order: Order, watcher: Watcher) -> Ending:
 
 async def _here(order: Order, watcher: Watcher) -> Ending:
     path = find_sync_file(order.sync_file)
-    async with open_workshop(path, ledger_url=order.ledger_url, observer=watcher) as shop:
+    async with open_workshop(path, ledger_url=order.ledger_url, observer=watcher, whole=order.full) as shop:
         return await _run(order, shop)
 
 
@@ -110,7 +111,7 @@ async def _flow_run(order: Order) -> object:
         case "plan":
             from flows.plan import plan  # noqa: PLC0415
 
-            return await plan(order.sync_file, return_state=True)
+            return await plan(order.sync_file, order.full, return_state=True)
         case "apply":
             from flows.apply import apply  # noqa: PLC0415
 
@@ -118,7 +119,7 @@ async def _flow_run(order: Order) -> object:
         case _:
             from flows.sync import sync  # noqa: PLC0415
 
-            return await sync(order.sync_file, return_state=True)
+            return await sync(order.sync_file, order.full, return_state=True)
 
 
 def _ending_of(ledger: Any, run: Run, message: str) -> Ending:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "LedgerUrl", "SyncArgument"]
+__all__ = ["AsJson", "Full", "LedgerUrl", "SyncArgument"]
 
 SyncArgument = Annotated[str, typer.Argument(metavar="SYNC", help="A sync file, or its name under syncs/.")]
 LedgerUrl = Annotated[
@@ -19,3 +19,6 @@ LedgerUrl = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document and nothing else to stdout.")]
+Full = Annotated[
+    bool, typer.Option("--full", help="Read everything, also where the source can tell what changed since last time.")
+]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from cli.options import AsJson, LedgerUrl, SyncArgument
+from cli.options import AsJson, Full, LedgerUrl, SyncArgument
 from directory.errors import UnknownRecord
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ KindName = Literal[
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]
 
 
-def plan(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
+def plan(sync: SyncArgument, full: Full = False, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
     """Say what a sync would do, and store it. Nothing is written to Bitbucket."""
     from cli.conducting import Order
     from cli.running import carry_out
 
-    raise typer.Exit(carry_out(Order("plan", sync, ledger), as_json=as_json))
+    raise typer.Exit(carry_out(Order("plan", sync, ledger, full=full), as_json=as_json))
 
 
 def apply(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from cli.options import AsJson, LedgerUrl, SyncArgument
+from cli.options import AsJson, Full, LedgerUrl, SyncArgument
 from directory.errors import UnknownRecord
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ _MANY = 20
 _UNSENT: Mapping[str, Literal["planned", "held"]] = {"planned": "planned", "held": "held"}
 
 
-def sync(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
+def sync(sync: SyncArgument, full: Full = False, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
     """Make Bitbucket equal to the source. A plan that the guard holds is not applied."""
     from cli.conducting import Order
     from cli.running import carry_out
 
-    raise typer.Exit(carry_out(Order("sync", sync, ledger), as_json=as_json))
+    raise typer.Exit(carry_out(Order("sync", sync, ledger, full=full), as_json=as_json))
 
 
 def list_runs(

@@ -25,7 +25,9 @@ LEASE_WAIT_SECONDS = 1800.0
 """How long a run waits for another one on the same target, which may belong to another deployment."""
 
 
-async def conducted(sync_file: str, run: Callable[[Workshop], Awaitable[Ending]]) -> State[dict[str, object]]:
+async def conducted(
+    sync_file: str, run: Callable[[Workshop], Awaitable[Ending]], *, full: bool = False
+) -> State[dict[str, object]]:
     """Run it with the ledger of $USERSYNC_LEDGER (or the default one) under the flow run's id."""
     use_blocks()
     observer = FlowObserver()
@@ -37,6 +39,7 @@ async def conducted(sync_file: str, run: Callable[[Workshop], Awaitable[Ending]]
                 ledger_url=os.environ.get("USERSYNC_LEDGER"),
                 observer=observer,
                 flow_run_id=None if flow_run_id is None else str(flow_run_id),
+                whole=full,
             ) as shop:
                 observer.begin(shop.sync.name)
                 ending = await run(shop)

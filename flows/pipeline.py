@@ -6,6 +6,7 @@ Nothing is decided here. Whatever happens, a run ends in the ledger with a statu
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 import polars as pl
@@ -28,6 +29,7 @@ from tasks.load import load
 from tasks.loading import Loader
 from tasks.memory import last_good_source, owned_groups, remembered
 from tasks.plans import scope_of_plan, stored_plan
+from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
 from tasks.workshop import Workshop
 
@@ -46,14 +48,15 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
             return ending
 
     async def body(so_far: RunSoFar) -> Outcome:
-        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds) as lease:
+        async with _holding(shop, so_far, wait_seconds) as lease:
             plan = await _decide(shop, so_far)
             if not await guard(shop.ledger, plan):
                 return _held(plan)
             so_far.approved = plan.held
-            if plan.empty:
-                return _nothing_to_do(plan)
-            return await _load(shop, so_far, lease, plan.operations)
+            outcome = _nothing_to_do(plan) if plan.empty else await _load(shop, so_far, lease, plan.operations)
+            if outcome[0] in {"succeeded", "nothing_to_do"} and so_far.extracted is not None:
+                keep_reading(shop.ledger, shop.sync.name, so_far.extracted)
+            return outcome
 
     return await _run(shop, "sync", body)
 
@@ -93,7 +96,7 @@ async def apply_plan(
             await _report_crashed(shop, plan_id=plan.id)
             so_far.sent = True
             return "nothing_to_do", f"plan {plan.id[:8]} was applied before", "make a new plan with `usersync plan`"
-        async with holding(shop.ledger, shop.names.target, so_far.run.id, wait_seconds=wait_seconds) as lease:
+        async with _holding(shop, so_far, wait_seconds) as lease:
             target = await extract_target(shop.target, scope_of_plan(plan), shop.observer)
             await _close_crashed(shop, target, so_far.run.id)
             pending = _pending(shop, so_far, plan, target)
@@ -141,9 +144,16 @@ _AGAIN = "run it again; only what is missing is done"
 _STALE = "the target moved on"
 
 
+def _holding(shop: Workshop, so_far: RunSoFar, wait_seconds: float) -> AbstractAsyncContextManager[Lease]:
+    return holding(shop.ledger, shop.names.target, so_far.run.id, shop.observer, wait_seconds=wait_seconds)
+
+
 async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     policy = shop.sync.policy
-    raw = await extract_source(shop.source, shop.observer)
+    hours = 0.0 if shop.whole else shop.sync.reading.full_every_hours
+    last = last_reading(shop.ledger, shop.sync.name, most_hours=hours)
+    so_far.extracted = await extract_source(shop.source, last, shop.observer)
+    raw = so_far.extracted.reading.snapshot
     so_far.requests["source"] = raw.requests
     source = await normalize(raw)
     selection = await select(source, policy)

@@ -14,10 +14,12 @@ __all__ = ["sync"]
 @flow(name="sync", flow_run_name=run_name, persist_result=False)
 async def sync(
     sync_file: str,
+    full: bool = False,  # noqa: FBT001, FBT002 - a flow's parameters are a form
 ) -> State[dict[str, object]]:
     """Make Bitbucket equal to the source, unless the guard holds the plan.
 
     Args:
         sync_file: A file under syncs/, by its name, such as `okta`, or a path.
+        full: Read everything, also where the source can tell what changed.
     """
-    return await conducted(sync_file, lambda shop: run_sync(shop, wait_seconds=LEASE_WAIT_SECONDS))
+    return await conducted(sync_file, lambda shop: run_sync(shop, wait_seconds=LEASE_WAIT_SECONDS), full=full)

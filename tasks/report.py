@@ -26,6 +26,7 @@ from reconcile.results import (
 from reconcile.sanity import SourceStats
 from tasks.artifacts import publish
 from tasks.ending import EXIT_CODES, Ending, Status
+from tasks.extract import Extracted
 from tasks.step import step
 from tasks.workshop import Workshop
 
@@ -41,6 +42,7 @@ class RunSoFar:
     run: Run
     plan: Plan | None = None
     approved: bool = False
+    extracted: Extracted | None = None
     source_stats: SourceStats | None = None
     requests: dict[str, int] = field(default_factory=dict)
     sent: bool = False

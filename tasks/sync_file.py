@@ -19,6 +19,14 @@ _NOTHING_DONE = "nothing was read and nothing was written"
 Place = tuple[str | int, ...]
 
 
+class ReadingSection(Section):
+    """How an incremental source is read; others are always read whole."""
+
+    full_every_hours: float = Field(default=24, ge=0)
+    """Everything is read at least so often, which finds what the source's vendor does not report as a change; 0 reads
+    everything each time."""
+
+
 class Report(Section):
     """Where the result of a run goes, besides the ledger."""
 
@@ -42,6 +50,7 @@ class SyncFile(BaseModel):
     attributes: Attributes = Attributes()
     leavers: Leavers = Leavers()
     guard: Guard = Guard()
+    reading: ReadingSection = ReadingSection()
     report: Report = Report()
 
     @property

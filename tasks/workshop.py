@@ -30,6 +30,8 @@ class Workshop:
     target: Target
     observer: Observer
     flow_run_id: str | None = None
+    whole: bool = False
+    """Whether an incremental source is read whole this time."""
 
     @property
     def names(self) -> Names:
@@ -44,6 +46,7 @@ async def open_workshop(
     ledger_url: str | None = None,
     observer: Observer | None = None,
     flow_run_id: str | None = None,
+    whole: bool = False,
 ) -> AsyncIterator[Workshop]:
     """Read the sync file and make everything ready; nothing is asked of either side yet.
 
@@ -55,7 +58,7 @@ async def open_workshop(
         target = catalog.connect_target(sync.target)
         try:
             with ledgers.open(ledger_url or ledgers.default_url()) as ledger:
-                yield Workshop(sync, path, ledger, source, target, observer or Unobserved(), flow_run_id)
+                yield Workshop(sync, path, ledger, source, target, observer or Unobserved(), flow_run_id, whole)
         finally:
             await target.close()
     finally:
