@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from cli.output import say
+from directory.errors import UsersyncError
 from reconcile.explain import kind_title
 from reconcile.plan import Plan
 
@@ -23,6 +24,9 @@ class Watcher:
         self.plan: Plan | None = None
         self.load: tuple[str, int, int] | None = None
         """Kind, settled, total; None until something was sent."""
+
+    def waiting(self, reason: UsersyncError) -> None:
+        pass
 
     def reading(self, side: str, what: str, rows: int) -> None:
         pass

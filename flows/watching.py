@@ -10,6 +10,7 @@ from httpx import HTTPError
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.logging import get_run_logger
 
+from directory.errors import UsersyncError
 from reconcile.explain import headline, kind_title
 from reconcile.plan import Plan
 
@@ -42,6 +43,9 @@ class FlowObserver:
             await self._pending
         if self._share is not None:
             await self._update()
+
+    def waiting(self, reason: UsersyncError) -> None:
+        self._logger.info("waiting for another run to end. %s", reason)
 
     def reading(self, side: str, what: str, rows: int) -> None:
         pass

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from directory.errors import LeaseTaken
 from ledger.leases import Lease
 from ledger.opening import Ledger
+from tasks.observer import Observer
 
 __all__ = ["holding"]
 
@@ -17,19 +18,25 @@ _RETRY_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: float = 0.0) -> AsyncIterator[Lease]:
+async def holding(
+    ledger: Ledger, target: str, run_id: str, observer: Observer, *, wait_seconds: float = 0.0
+) -> AsyncIterator[Lease]:
     """Hold the target's lease for as long as the block lasts, renewed in the background.
 
     Waits up to `wait_seconds` for another run to end; raises `LeaseTaken` after that.
     """
-    deadline = asyncio.get_running_loop().time() + wait_seconds
+    begun = asyncio.get_running_loop().time()
+    told = False
     while True:
         try:
             lease = ledger.leases.acquire(target, run_id)
             break
-        except LeaseTaken:
-            if asyncio.get_running_loop().time() >= deadline:
+        except LeaseTaken as taken:
+            if asyncio.get_running_loop().time() >= begun + wait_seconds:
                 raise
+            if not told:
+                observer.waiting(taken)
+                told = True
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def renew() -> None:
@@ -52,6 +59,8 @@ async def holding(ledger: Ledger, target: str, run_id: str, *, wait_seconds: flo
         yield lease
     finally:
         renewal.cancel()
-        with suppress(asyncio.CancelledError):
-            await renewal
-        lease.release()
+        try:
+            with suppress(asyncio.CancelledError):
+                await renewal
+        finally:
+            lease.release()

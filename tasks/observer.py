@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from directory.errors import UsersyncError
 from reconcile.plan import Plan
 
 __all__ = ["Observer", "Unobserved"]
@@ -11,6 +12,9 @@ __all__ = ["Observer", "Unobserved"]
 
 class Observer(Protocol):
     """Told what a run is doing. Never asked anything."""
+
+    def waiting(self, reason: UsersyncError) -> None:
+        """Another run has the target; called once, before the wait."""
 
     def reading(self, side: str, what: str, rows: int) -> None:
         """So many rows of `what` came from `side` (`source` or `target`) so far."""
@@ -24,6 +28,9 @@ class Observer(Protocol):
 
 class Unobserved:
     """Watches nothing."""
+
+    def waiting(self, reason: UsersyncError) -> None:
+        pass
 
     def reading(self, side: str, what: str, rows: int) -> None:
         pass

@@ -17,7 +17,7 @@ def test_a_run_waits_for_the_one_on_the_same_target_and_then_reads_anew(
     text = yaml.safe_load(stage.sync_file.read_text(encoding="utf-8"))
     other = stage.folder / "other.yaml"
     other.write_text(yaml.safe_dump({**text, "name": "other"}), encoding="utf-8")
-    stage.bitbucket.faults.slow(0.5, method="WRITE", times=None)
+    stage.bitbucket.faults.slow(0.2, method="WRITE", times=None)
     with flow_host(server, "second") as second, ThreadPoolExecutor() as both:
         second.warm_up()
         first = both.submit(host.sync, stage)
@@ -36,3 +36,5 @@ def test_a_run_waits_for_the_one_on_the_same_target_and_then_reads_anew(
         assert two.header["counts"]["adopt"] == one.header["counts"]["create"]
         assert ledger.journal.entries(str(two.plan_id)).filter(pl.col("at") < one.ended_at).is_empty()
     assert stage.repeated() == []
+    told = server.wait_for_log(later.id, "waiting for another run to end")
+    assert [line for line in told if one.id in line]

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from prefect.exceptions import TerminationSignal
 
+import ledger
 from flows.stopping import orderly_stop
+from ledger.leases import Lease
+from tasks.lease import holding
+from tasks.observer import Unobserved
+from tests.e2e.stage import Stage
+from tests.flow.server import PrefectServer, flow_host, wait_for
 
 
 async def in_the_run_itself() -> None:
@@ -51,3 +59,44 @@ async def test_a_cancellation_and_a_group_of_errors_stay_what_they_are() -> None
         raise asyncio.CancelledError
     with pytest.raises(BaseExceptionGroup, match="two"), orderly_stop():
         raise BaseExceptionGroup("two", [KeyboardInterrupt(), ValueError()])
+
+
+async def test_a_run_does_not_go_on_when_the_renewal_of_its_lease_is_broken_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renew(self: Lease) -> None:
+        raise TerminationSignal(15)
+
+    monkeypatch.setattr(Lease, "renew", renew)
+    monkeypatch.setattr("tasks.lease.RENEW_SECONDS", 0.01)
+    with ledger.open(tmp_path / "ledger.db") as book:
+
+        async def run() -> None:
+            async with holding(book, "bitbucket", "run", Unobserved()):
+                await asyncio.sleep(60)
+
+        with pytest.raises(TerminationSignal):
+            await run()
+        book.leases.acquire("bitbucket", "another").release()
+
+
+def test_a_process_that_is_asked_to_end_in_mid_load_notes_its_end_in_the_ledger(
+    server: PrefectServer, stage: Stage
+) -> None:
+    stage.bitbucket.faults.slow(0.2, method="WRITE", times=None)
+    with flow_host(server, "asked-to-end") as doomed, ThreadPoolExecutor() as aside:
+        ended = aside.submit(doomed.sync, stage)
+        wait_for(lambda: stage.effects or None, "the first change in Bitbucket")
+        doomed.process.terminate()
+        with pytest.raises(AssertionError, match="has ended"):
+            ended.result()
+    assert doomed.process.returncode != 0
+    with stage.ledger() as book:
+        (run,) = book.runs.latest()
+        statuses = book.journal.entries(str(run.plan_id))["status"].to_list()
+    assert (run.status, run.header["applied"]["done"]) == ("failed", statuses.count("done"))
+    assert "cancelled" in str(run.error)
+    assert server.flow_run(str(run.flow_run_id))["state_type"] == "CRASHED"
+    stage.bitbucket.faults.clear()
+    assert stage.sync().ending.exit_code == 0
+    assert stage.repeated() == []
