@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ledger
-from tests.unit.ledger import postgresql
+from tests import postgresql
 
 
 @pytest.fixture(scope="session")

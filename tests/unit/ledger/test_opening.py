@@ -13,7 +13,7 @@ import ledger
 from directory.errors import ConfigurationError, Fatal
 from ledger.database import Database
 from ledger.journal import Consequences
-from tests.unit.ledger import postgresql
+from tests import postgresql
 from tests.unit.ledger.entries import a_plan, a_run
 
 

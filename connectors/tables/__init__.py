@@ -1,0 +1,1 @@
+"""Rows whose columns somebody declared, in a query or a field map: from any values to the frames of a snapshot."""
