@@ -70,6 +70,7 @@ _OURS: Final[Mapping[Side, Mapping[str, _Ours]]] = MappingProxyType(
             "file": _Ours("connectors.sources.file", "FileSettings", "FileSource"),
             "keycloak": _Ours("connectors.sources.keycloak", "KeycloakSettings", "KeycloakSource"),
             "okta": _Ours("connectors.sources.okta", "OktaSettings", "OktaSource"),
+            "sql": _Ours("connectors.sources.sql", "SqlSettings", "SqlSource"),
         },
         "target": {
             "bitbucket": _Ours("connectors.targets.bitbucket", "BitbucketSettings", "BitbucketTarget"),

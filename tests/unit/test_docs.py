@@ -47,6 +47,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/file.md", "columns"): PeopleColumns,
     ("docs/sources/file.md", "membership_columns"): MembershipColumns,
     ("docs/sources/file.md", "group_columns"): GroupColumns,
+    ("docs/sources/sql.md", "Settings"): settings_model("source", "sql"),
     ("docs/bitbucket.md", "Settings"): settings_model("target", "bitbucket"),
     ("docs/bitbucket.md", "rate"): Rate,
 }

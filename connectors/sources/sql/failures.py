@@ -75,7 +75,7 @@ def on_query(error: SQLAlchemyError, name: str, redact: Redact) -> UsersyncError
             f"the database says that we may not read this ({said})",
             subject=subject,
             not_done=NOTHING_READ,
-            next_step="grant SELECT on what the query reads, then run `usersync check`",
+            next_step="grant USAGE of the schema and SELECT on what the query reads, then run `usersync check`",
         )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     if lost or state.startswith(_PASSING_STATES) or (not state and any(words in lower for words in _PASSING)):

@@ -23,8 +23,10 @@ KINDS: list[tuple[Side, str]] = [
     ("source", "file"),
     ("source", "keycloak"),
     ("source", "okta"),
+    ("source", "sql"),
     ("target", "bitbucket"),
 ]
+SOURCES = sorted(kind for side, kind in KINDS if side == "source")
 
 
 def mistakes(raw: dict[str, Any], side: Side = "source") -> list[str]:
@@ -42,7 +44,7 @@ def test_importing_the_catalogue_imports_no_connector() -> None:
 
 
 def test_kinds_are_sorted() -> None:
-    assert catalog.source_kinds() == ["file", "keycloak", "okta"]
+    assert catalog.source_kinds() == SOURCES
     assert catalog.target_kinds() == ["bitbucket"]
 
 
@@ -72,9 +74,9 @@ def test_an_unknown_kind_names_the_nearest() -> None:
         "source.kind: there is no source of the kind 'keykloak'; did you mean keycloak?"
     ]
     assert mistakes({"kind": "active-directory"}) == [
-        "source.kind: there is no source of the kind 'active-directory'; there are file, keycloak, okta"
+        f"source.kind: there is no source of the kind 'active-directory'; there are {', '.join(SOURCES)}"
     ]
-    assert mistakes({}) == ["source.kind: this key is missing; there are file, keycloak, okta"]
+    assert mistakes({}) == [f"source.kind: this key is missing; there are {', '.join(SOURCES)}"]
     assert mistakes({"kind": 7}, "target") == ["target.kind: there is no target of the kind 7; there are bitbucket"]
 
 
@@ -161,7 +163,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_source_from_outside_is_found_by_its_entry_point(installed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "our_hr", sys.modules[__name__])
     installed("usersync.sources", hr="our_hr:OFFER", okta="our_hr:OFFER")
-    assert catalog.source_kinds() == ["file", "hr", "keycloak", "okta"]
+    assert catalog.source_kinds() == sorted([*SOURCES, "hr"])
     assert catalog._offered("source").keys() == {"hr"}
     settings = parse_settings("source", {"kind": "hr", "login": {"secret": "env:HR"}})
     source = connect_source(settings)
