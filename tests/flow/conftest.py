@@ -9,8 +9,9 @@ from tests.e2e.stage import Stage, staged
 from tests.flow.server import FlowHost, PrefectServer, flow_host, prefect_server
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all tests of this folder, so that there is one Prefect server."""
+    """One process runs all tests of this folder, so that there is one Prefect server; xdist reads the marks later."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.prefect)
