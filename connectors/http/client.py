@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from connectors.http.answer import Answer
 from connectors.http.auth import Authentication, Fields, NoAuthentication
-from connectors.http.exchange import Attempt, Call, Exchange, Params, Timeouts
+from connectors.http.exchange import Attempt, Call, Exchange, Params, Timeouts, throttled
 from connectors.http.failures import Failures, Side
 from connectors.http.ratelimit import Gate, Limits, Sleep
 from connectors.http.redaction import Redactor, hide_secrets_in_library_logs
@@ -39,6 +39,9 @@ class HttpClient:
     passes its own. After such an answer the client is latched: every later call raises `CredentialsRefused` without
     sending anything. Until a first answer came, requests go out one at a time, so a wrong password fails once and not
     as often as there are connections (five failed logins lock a Bitbucket account).
+
+    `throttles` says which further answers, besides 429 and 503, mean that we ask too fast and that nothing happened. It
+    is shown 4xx alone; Google throttles with a 403.
     """
 
     def __init__(  # noqa: PLR0913 each is one decision of a connector
@@ -54,6 +57,7 @@ class HttpClient:
         timeouts: Timeouts | None = None,
         ca_file: Path | None = None,
         refuses: Callable[[Answer], bool] = lambda answer: answer.status == 401,
+        throttles: Callable[[Answer], bool] = lambda _answer: False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         hide_secrets_in_library_logs()
@@ -74,6 +78,7 @@ class HttpClient:
         self._auth = auth or NoAuthentication()
         self.redact = Redactor(self._auth.secrets)
         self._refuses = refuses
+        self._throttles = throttles
         self._sleep = sleep
         self._exchange = Exchange(
             self.origin,
@@ -252,7 +257,7 @@ class HttpClient:
         if self._refusal is not None:
             return Attempt(Verdict.REFUSED)
         self.requests += 1
-        attempt = await self._exchange.send(call, credentials)
+        attempt = self._slowed(await self._exchange.send(call, credentials))
         if attempt.told is not None and attempt.told <= self.retry.longest_wait:
             self._gate.close_for(attempt.told)
         if attempt.answer is None or not call.authenticated or not self._refuses(attempt.answer):
@@ -262,6 +267,13 @@ class HttpClient:
             return Attempt(Verdict.UNAUTHORIZED, attempt.answer)
         self._refusal = self.failures.refused(str(call), attempt.answer.status, self.redact(attempt.answer.excerpt()))
         return Attempt(Verdict.REFUSED)
+
+    def _slowed(self, attempt: Attempt) -> Attempt:
+        """The attempt, or one that is throttled where this system says so in a way of its own."""
+        answer = attempt.answer
+        if answer is None or attempt.verdict is not Verdict.FINAL or not 400 <= answer.status < 500:
+            return attempt
+        return throttled(answer) if self._throttles(answer) else attempt
 
     def _wait(self, state: RetryCallState) -> float:
         attempt = _attempt_of(state)

@@ -19,7 +19,7 @@ from connectors.http.library import LIBRARY_ERRORS, httpx, read_transport
 from connectors.http.redaction import redacted
 from connectors.http.retry import Verdict, is_concurrency_limit, seconds_to_wait
 
-__all__ = ["Attempt", "Call", "Exchange", "Params", "Timeouts"]
+__all__ = ["Attempt", "Call", "Exchange", "Params", "Timeouts", "throttled"]
 
 Scalar = str | int | float | bool | SecretStr | None
 Params = Mapping[str, Scalar | Sequence[str]]
@@ -141,14 +141,20 @@ class Exchange:
         )
 
 
+def throttled(answer: Answer) -> Attempt:
+    """The answer as one that says: nothing happened, ask again later."""
+    reason = f"HTTP {answer.status}"
+    if is_concurrency_limit(answer.status, answer.headers):
+        return Attempt(Verdict.THROTTLED, answer, f"{reason}, too many requests at a time", too_many_at_once=True)
+    told = seconds_to_wait(answer.headers)
+    asked = "" if told is None else f", asking us to wait {told:.0f} s"
+    return Attempt(Verdict.THROTTLED, answer, reason + asked, told)
+
+
 def _judged(answer: Answer) -> Attempt:
     reason = f"HTTP {answer.status}"
     if answer.status in _THROTTLED:
-        if is_concurrency_limit(answer.status, answer.headers):
-            return Attempt(Verdict.THROTTLED, answer, f"{reason}, too many requests at a time", too_many_at_once=True)
-        told = seconds_to_wait(answer.headers)
-        asked = "" if told is None else f", asking us to wait {told:.0f} s"
-        return Attempt(Verdict.THROTTLED, answer, reason + asked, told)
+        return throttled(answer)
     if answer.status in _LOST:
         return Attempt(Verdict.LOST, answer, reason)
     return Attempt(Verdict.FINAL, answer, reason)

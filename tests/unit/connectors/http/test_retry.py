@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from connectors.http.answer import Answer
 from connectors.http.client import HttpClient, Timeouts
 from connectors.http.failures import Side
 from connectors.http.ratelimit import Limits
 from connectors.http.retry import RetryPolicy, seconds_to_wait
 from directory.errors import (
+    CredentialsRefused,
     NotFound,
     OutcomeUnknown,
     SourceUnavailable,
@@ -60,6 +62,34 @@ async def test_a_throttled_write_is_sent_again():
         async with client_of(server, Sleeps(), side="target") as client:
             assert (await client.request("POST", "/x", json={"a": 1})).status == 200
         assert [asked.body for asked in server.asked] == [b'{"a":1}'] * 2
+
+
+def speaks_of_a_rate(answer: Answer) -> bool:
+    return answer.status == 403 and b"rateLimit" in answer.content
+
+
+async def test_what_a_connector_calls_throttled_is_sent_again():
+    sleeps = Sleeps()
+    with answering(status(403, {"reason": "rateLimit"}, retry_after="9"), ok([1])) as server:
+        async with client_of(server, sleeps, throttles=speaks_of_a_rate) as client:
+            assert await client.get_json("/x", decode=list[int]) == [1]
+    assert sleeps[0] == 9
+
+
+async def test_what_a_connector_calls_throttled_for_ever_is_unavailable_and_no_matter_of_credentials():
+    with answering(status(403, {"reason": "rateLimit"})) as server:
+        async with client_of(server, Sleeps(), throttles=speaks_of_a_rate, retry=RetryPolicy(attempts=3)) as client:
+            with pytest.raises(SourceUnavailable, match="after 3 tries: HTTP 403"):
+                await client.get_json("/x", decode=list[int])
+        assert len(server.asked) == 3
+
+
+async def test_a_403_that_speaks_of_no_rate_is_a_missing_permission():
+    with answering(status(403, {"reason": "forbidden"})) as server:
+        async with client_of(server, Sleeps(), throttles=speaks_of_a_rate) as client:
+            with pytest.raises(CredentialsRefused):
+                await client.get_json("/x", decode=list[int])
+        assert len(server.asked) == 1
 
 
 async def test_others_wait_as_well_once_one_was_told_to():
