@@ -67,7 +67,9 @@ class _Ours(NamedTuple):
 _OURS: Final[Mapping[Side, Mapping[str, _Ours]]] = MappingProxyType(
     {
         "source": {
+            "entra": _Ours("connectors.sources.entra", "EntraSettings", "EntraSource"),
             "file": _Ours("connectors.sources.file", "FileSettings", "FileSource"),
+            "google": _Ours("connectors.sources.google", "GoogleSettings", "GoogleSource"),
             "keycloak": _Ours("connectors.sources.keycloak", "KeycloakSettings", "KeycloakSource"),
             "okta": _Ours("connectors.sources.okta", "OktaSettings", "OktaSource"),
             "sql": _Ours("connectors.sources.sql", "SqlSettings", "SqlSource"),

@@ -81,6 +81,11 @@ class GraphSimulator:
         """End every access token now; as the `change` of a fault, in the middle of a read."""
         self.login.tokens.clear()
 
+    def refuse_everybody(self) -> None:
+        """No app is known any more, and no token is good."""
+        self.login.apps.clear()
+        self.login.tokens.clear()
+
     def forget_deltas(self, answer: Forgotten = "syncStateNotFound") -> None:
         """Refuse every delta token that was given out, in one of the two ways of Graph."""
         self.deltas.forget(answer)

@@ -20,6 +20,7 @@ from connectors.sources.file import FileSettings, FileSource
 from directory.errors import ConfigurationError
 
 KINDS: list[tuple[Side, str]] = [
+    ("source", "entra"),
     ("source", "file"),
     ("source", "keycloak"),
     ("source", "okta"),
