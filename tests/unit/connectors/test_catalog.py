@@ -22,6 +22,7 @@ from directory.errors import ConfigurationError
 KINDS: list[tuple[Side, str]] = [
     ("source", "entra"),
     ("source", "file"),
+    ("source", "google"),
     ("source", "keycloak"),
     ("source", "okta"),
     ("source", "sql"),
