@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -122,6 +123,10 @@ class Exchange:
             if response is not None:
                 await response.aclose()
             return Attempt(_verdict_on(error), reason=redacted(f"{type(error).__name__} {error}".strip()))
+        except asyncio.CancelledError:
+            if response is not None:
+                await response.aclose()
+            raise
         finally:
             if writer is not None:
                 self._idle.append(writer)
