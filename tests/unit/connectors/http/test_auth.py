@@ -174,7 +174,10 @@ async def test_an_assertion_is_signed_by_either_kind_of_key(key, algorithm, kind
 
 
 @pytest.mark.parametrize(
-    "text", ["not a key", '{"kty": "oct", "k": "AAAA"}', RSA.as_pem(private=False).decode(), '{"kty"']
+    "text",
+    ["not a key", '{"kty": "oct", "k": "AAAA"}', RSA.as_pem(private=False).decode(), '{"kty"'],
+    # Keys are made anew in every process, and tests must be called the same in all of them.
+    ids=["text", "symmetric", "public", "cut off"],
 )
 def test_what_is_no_private_key_is_a_configuration_error_that_does_not_repeat_it(text):
     with pytest.raises(ConfigurationError) as caught:
