@@ -420,7 +420,10 @@ async def test_an_api_that_is_off_is_explained(firm: Company, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "text", ["no json", "{}", key_file("http://x", type="authorized_user"), key_file("u", private_key="x")]
+    "text",
+    ["no json", "{}", key_file("http://x", type="authorized_user"), key_file("u", private_key="x")],
+    # Keys are made anew in every process, and tests must be called the same in all of them.
+    ids=["text", "empty", "of a person", "broken"],
 )
 async def test_what_is_no_key_is_told_without_being_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_KEY", text)
