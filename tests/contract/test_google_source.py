@@ -251,12 +251,12 @@ async def test_a_group_of_groups_alone_is_read_where_google_does_not_count_group
 async def test_a_group_with_fewer_members_than_google_counts_is_read_again_and_then_told(
     firm: Company, monkeypatch: pytest.MonkeyPatch, counted: bool
 ) -> None:
-    # A department holds people and groups, so either way of counting has to notice.
-    department = next(
-        group for group in firm.groups.values() if len(firm.direct[group.id]) > 2 and firm.below[group.id]
+    # More people than groups, so that the row that is lost is a person: either way of counting has to notice.
+    team = next(
+        group for group in firm.groups.values() if len(firm.direct[group.id]) > 2 and len(firm.below[group.id]) == 1
     )
     with google(firm, monkeypatch, switches={"count_includes_groups": counted}) as (simulator, source, _):
-        path = f"{simulator.state.group_id(department.id)}/members$"
+        path = f"{simulator.state.group_id(team.id)}/members$"
         simulator.faults.add(Fault(FaultKind.EMPTY_PAGE, path, times=1000))
         with pytest.raises(SourceUnreadable, match=r"already|second time|does not end"):
             await source.read()

@@ -91,10 +91,15 @@ class _Users(msgspec.Struct, rename={"rows": "users", "next_page_token": "nextPa
 
 
 class _PageToken(Generic[Row]):
-    """Follows `nextPageToken`. An empty page has no list at all, and says nothing about whether more follow."""
+    """Follows `nextPageToken`. An empty page has no list at all, and says nothing about whether more follow.
 
-    def __init__(self, body: type[_Body[Row]]) -> None:
+    Tokens may differ each time, so a page that comes again is known by its rows. One instance reads one list.
+    """
+
+    def __init__(self, body: type[_Body[Row]], id_of: Callable[[Row], str]) -> None:
         self.body = body
+        self._id_of = id_of
+        self._seen: set[tuple[str, ...]] = set()
 
     def first(self, url: str, params: Params) -> Where:
         return Where(url, params)
@@ -102,8 +107,12 @@ class _PageToken(Generic[Row]):
     def rows(self, body: _Body[Row]) -> list[Row]:
         return body.rows
 
-    def following(self, here: Where, answer: Answer) -> Where | None:
+    def following(self, here: Where, answer: Answer) -> Where | str | None:
         token = answer.value.next_page_token
+        ids = tuple(map(self._id_of, answer.value.rows))
+        if ids and ids in self._seen:
+            return "a page came a second time"
+        self._seen.add(ids)
         return Where(here.url, {**here.params, "pageToken": token}) if token else None
 
 
@@ -142,7 +151,7 @@ class GoogleApi:
             "maxResults": at_most or self._settings.users_page,
             "fields": f"nextPageToken,users({self._fields()})",
         }
-        return pages(self.client, f"{_ROOT}/users", _PageToken(_Users), params)
+        return pages(self.client, f"{_ROOT}/users", _PageToken(_Users, lambda row: str(row.get("id"))), params)
 
     async def user(self, user_id: str) -> dict[str, Any]:
         """Raises `NotFound`; `CredentialsRefused` for a user of another account."""
@@ -155,7 +164,7 @@ class GoogleApi:
             "maxResults": at_most or self._settings.members_page,
             "fields": "nextPageToken,groups(id,email,name,directMembersCount)",
         }
-        return pages(self.client, f"{_ROOT}/groups", _PageToken(_Groups), params)
+        return pages(self.client, f"{_ROOT}/groups", _PageToken(_Groups, lambda row: row.id), params)
 
     async def group(self, group_id: str) -> Group:
         """One group with its count. Raises `NotFound`."""
@@ -169,9 +178,8 @@ class GoogleApi:
         """
         params: Params = {"maxResults": self._settings.members_page, "fields": "nextPageToken,members(id,type,email)"}
         url = f"{_ROOT}/groups/{quote(group_id)}/members"
-        return {
-            member.id: member async for rows in pages(self.client, url, _PageToken(_Members), params) for member in rows
-        }
+        strategy: _PageToken[Member] = _PageToken(_Members, lambda row: row.id)
+        return {member.id: member async for rows in pages(self.client, url, strategy, params) for member in rows}
 
     def _projection(self) -> dict[str, str]:
         schemas = self._settings.schemas
