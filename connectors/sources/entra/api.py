@@ -10,16 +10,17 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from connectors.http.answer import Answer
 from connectors.http.auth import ClientCredential, ClientSecret, SendForm, TokenProvider
 from connectors.http.client import HttpClient
-from connectors.http.paging import pages
+from connectors.http.paging import MOST_PAGES, pages
 from connectors.http.ratelimit import Limits
 from connectors.http.retry import RetryPolicy
 from connectors.secret import resolve_secret
 from connectors.sources.entra.batch import Batches, Job
 from connectors.sources.entra.certificate import CertificateCredential
 from connectors.sources.entra.settings import EntraSettings
-from connectors.sources.entra.wire import DirectoryObject, Group, NextLink, Page, User
+from connectors.sources.entra.wire import DirectoryObject, Group, NextLink, Page, Refusal, User
 
 __all__ = ["EVENTUAL", "GraphApi"]
 
@@ -31,6 +32,8 @@ PAGE: Final = 999
 
 EVENTUAL: Final = {"ConsistencyLevel": "eventual"}
 """With `$count=true`: an advanced query, which counts, and allows `ne`, `not` and `endsWith` in filters."""
+
+_FORGOTTEN: Final = frozenset({"syncstatenotfound", "syncstateinvalid", "resyncrequired"})
 
 _ADVICE: Final = {
     "invalid_client": (
@@ -165,29 +168,41 @@ class GraphApi:
         return Job(f"/users/{user_id}?{query}", dict[str, Any], then)
 
     async def delta(self, link: str, row: Any) -> tuple[list[Any], str] | None:
-        """All rows from a link on, and the link for the next time; None where Graph has forgotten the link.
-
-        Graph, "Use delta query to track changes": 410 with a Location, or an error `syncStateNotFound`.
-        """
-        probe = await self.client.request("GET", link)
-        if not probe.is_success and _is_forgotten(probe.status, probe.excerpt(500)):
-            return None
-        told: NextLink[Any] = NextLink(row)
+        """All rows from a link on, and the link for the next time; None where Graph has forgotten the link."""
         rows: list[Any] = []
-        start = link
-        if probe.is_success:
+        asked: set[str] = set()
+        while True:
+            if link in asked or len(asked) > MOST_PAGES:
+                raise self.client.failures.unreadable("GET delta", "the list does not end")
+            asked.add(link)
+            page = await self._delta_page(link, Page[row])
+            if page is None:
+                return None
+            rows += page.value
+            if page.next_link is None:
+                return rows, self._proven(page.delta_link)
+            link = page.next_link
+
+    async def _delta_page(self, link: str, body: Any) -> Page[Any] | None:
+        reason = ""
+        for _ in range(self.client.retry.malformed_attempts):
+            answer = await self.client.request("GET", link)
+            said = self.client.redact(answer.excerpt(500))
+            if answer.status == 403:
+                raise self.client.failures.forbidden("GET delta", said)
+            if not answer.is_success:
+                if _is_forgotten(answer):
+                    return None
+                raise self.client.failures.unreadable("GET delta", f"HTTP {answer.status}: {said}")
             try:
-                page = probe.json(told.body)
-            except msgspec.DecodeError:
-                page = None  # asked again below, with the retries that a cut answer deserves
-            if page is not None:
-                rows += page.value
-                if page.next_link is None:
-                    return rows, self._proven(page.delta_link)
-                start = page.next_link
-        async for more in pages(self.client, start, told):
-            rows += more
-        return rows, self._proven(told.delta_link)
+                page: Page[Any] = answer.json(body)
+            except msgspec.ValidationError as error:
+                raise self.client.failures.unreadable("GET delta", str(error)) from None
+            except msgspec.DecodeError as error:
+                reason = f"no whole JSON ({error})"
+            else:
+                return page
+        raise self.client.failures.unreadable("GET delta", reason)
 
     def _proven(self, delta_link: str | None) -> str:
         if delta_link is None:
@@ -237,6 +252,10 @@ def _roles(authorization: str) -> frozenset[str] | None:
         return None
 
 
-def _is_forgotten(status: int, said: str) -> bool:
-    marks = ("syncStateNotFound", "syncStateInvalid", "resyncRequired")
-    return status == 410 or (400 <= status < 500 and any(mark.lower() in said.lower() for mark in marks))
+def _is_forgotten(answer: Answer) -> bool:
+    """Graph, "Use delta query to track changes": 410 with a Location, or 40x with `syncStateNotFound`."""
+    try:
+        code = answer.json(Refusal).error.code
+    except msgspec.DecodeError:
+        code = ""
+    return answer.status == 410 or (400 <= answer.status < 500 and code.lower() in _FORGOTTEN)

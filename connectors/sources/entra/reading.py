@@ -17,7 +17,7 @@ from connectors.sources.entra.members import Members
 from connectors.sources.entra.settings import EntraSettings
 from connectors.sources.entra.wire import Group, NextLink, User
 
-__all__ = ["FullRead", "look_up", "named"]
+__all__ = ["LOOKED_UP_AT_MOST", "FullRead", "look_up", "named", "short_of_counts"]
 
 LOOKED_UP_AT_MOST: Final = 200
 _NAMED: Final = 5
@@ -96,6 +96,16 @@ async def look_up(api: GraphApi, user_ids: Iterable[str]) -> dict[str, User]:
 
     await api.batched([api.user_job(user_id, keep) for user_id in sorted(user_ids)])
     return found
+
+
+async def short_of_counts(api: GraphApi, users: int, groups: int) -> list[str]:
+    """Findings where fewer came than Graph counts. The counts lag: who was deleted a moment ago is still in them."""
+    findings = []
+    for what, came in (("users", users), ("groups", groups)):
+        promised = await api.count(what)
+        if came < promised:
+            findings.append(f"Graph counts {promised} {what}, but only {came} came")
+    return findings
 
 
 def named(what: str, ids: Iterable[str]) -> str:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from connectors.contract import CheckFinding, Progress
+from connectors.contract import CheckFinding, Progress, Reading
 from connectors.http.retry import RetryPolicy
 from connectors.sources.entra.api import GraphApi
+from connectors.sources.entra.changes import Frames, Update, Watermark, drained
 from connectors.sources.entra.checking import check
 from connectors.sources.entra.frames import groups_frame, memberships_frame, people_frame
-from connectors.sources.entra.reading import FullRead
+from connectors.sources.entra.reading import FullRead, short_of_counts
 from connectors.sources.entra.settings import EntraSettings
 from directory.errors import ConfigurationError
 from directory.snapshot import Completeness, SourceSnapshot
@@ -63,6 +64,73 @@ class EntraSource:
             groups=groups_frame(reading.members.names),
             memberships=memberships_frame(people, within),
         )
+
+    @property
+    def blind_to(self) -> tuple[str, ...]:
+        """What Graph's deltas do not report."""
+        kept_apart = [name for name in self._settings.columns.values() if "_" in name or "." in name]
+        if not kept_apart:
+            return ()
+        return (f"Graph does not promise to report changes of {', '.join(kept_apart)}",)
+
+    async def read_all(self, progress: Progress | None = None) -> Reading:
+        """Everything, by a first call of both deltas, so that state and watermark are of one moment.
+
+        Delta has no filter and does not report managers: with `groups_filter` or `manager` this is `read`, and there is
+        no watermark.
+        """
+        if not self._is_incremental:
+            return Reading(await self.read(progress), None)
+        whole = await self._from(Watermark.first(self._settings), Frames.empty(self._settings), None, progress)
+        if whole is None:
+            raise self._opened().client.failures.unreadable("GET delta", "it refuses to begin")
+        return whole
+
+    async def read_changes(self, last: Reading, progress: Progress | None = None) -> Reading | None:
+        """Three requests where nothing changed, besides one for a token. Deltas are kept for seven days."""
+        mark = Watermark.read(last.watermark, self._settings) if self._is_incremental else None
+        if mark is None:
+            return None
+        snapshot = last.snapshot
+        before = Frames(snapshot.people, snapshot.groups, snapshot.memberships)
+        return await self._from(mark, before, last, progress)
+
+    @property
+    def _is_incremental(self) -> bool:
+        return self._settings.groups_filter is None and not self._settings.wants_manager
+
+    async def _from(
+        self, mark: Watermark, before: Frames, last: Reading | None, progress: Progress | None
+    ) -> Reading | None:
+        read_at = datetime.now(UTC)
+        api = self._opened()
+        sent = api.client.requests
+        told = await drained(api, mark, self._settings)
+        if told is None:
+            return None
+        difference, following = told
+        update = Update(api, self._settings, difference, before)
+        try:
+            frames = await update.run(is_first=last is None)
+            if last is None and self._settings.verify_counts:
+                update.findings += await short_of_counts(
+                    api, len(difference.users.keys() | difference.gone), frames.groups.height
+                )
+        except ExceptionGroup as failures:
+            raise _first(failures) from None
+        if progress is not None:
+            progress("people", frames.people.height)
+            progress("groups", frames.groups.height)
+            progress("memberships", frames.memberships.height)
+        snapshot = SourceSnapshot(
+            completeness=Completeness(tuple(update.findings)),
+            read_at=read_at,
+            requests=api.client.requests - sent,
+            people=frames.people,
+            groups=frames.groups,
+            memberships=frames.memberships,
+        )
+        return Reading(snapshot, None if update.findings else following.written())
 
     async def check(self) -> list[CheckFinding]:
         """Whether the credentials work and for what, what the filter of groups finds, and what cannot be seen."""

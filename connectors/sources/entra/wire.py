@@ -58,12 +58,11 @@ class Page(msgspec.Struct, Generic[Row]):
 
 
 class NextLink(Generic[Row]):
-    """Follows `@odata.nextLink` to the end, through empty pages too, and remembers what else the pages said."""
+    """Follows `@odata.nextLink` to the end, through empty pages too, and remembers the count of the first page."""
 
     def __init__(self, row: Any) -> None:
         self.body = Page[row]
         self.count: int | None = None
-        self.delta_link: str | None = None
 
     def first(self, url: str, params: Params) -> Where:
         return Where(url, params)
@@ -74,7 +73,6 @@ class NextLink(Generic[Row]):
     def following(self, here: Where, answer: Answer) -> Where | None:  # noqa: ARG002 the protocol's signature
         page: Page[Row] = answer.value
         self.count = page.count if self.count is None else self.count
-        self.delta_link = page.delta_link
         return None if page.next_link is None else Where(page.next_link)
 
 
