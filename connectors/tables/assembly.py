@@ -12,7 +12,7 @@ import polars as pl
 from directory.errors import SourceUnreadable
 from directory.snapshot import MEMBERSHIPS, PEOPLE, SOURCE_GROUPS, conform
 
-__all__ = ["NOTHING_READ", "Assembled", "Tables", "Words", "assemble", "require"]
+__all__ = ["NOTHING_READ", "Assembled", "Tables", "Words", "as_text", "assemble", "require"]
 
 NOTHING_READ: Final = "nothing was read, so nothing is changed"
 
@@ -86,7 +86,7 @@ def assemble(tables: Tables) -> Assembled:
 
 def _people(table: pl.DataFrame, origin: str, active: Words) -> tuple[pl.DataFrame, list[str]]:
     rows = table.with_columns(
-        *(_text(table, name, origin) for name in ("external_id", "username", "email", "display_name")),
+        *(as_text(table, name, origin) for name in ("external_id", "username", "email", "display_name")),
         _flag("active", active).alias("active"),
         _written("active").alias("\x00written"),
     )
@@ -108,7 +108,7 @@ def _people(table: pl.DataFrame, origin: str, active: Words) -> tuple[pl.DataFra
 
 
 def _groups(table: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, list[str]]:
-    rows = table.select(_text(table, "group_id", origin), _text(table, "name", origin))
+    rows = table.select(as_text(table, "group_id", origin), as_text(table, "name", origin))
     nameless = rows.height - rows.drop_nulls().height
     findings = [f"{origin}: {nameless} of {rows.height} rows have no id or no name and were left out"]
     rows, twice = _first_of_each(rows.drop_nulls(), "group_id", origin)
@@ -119,8 +119,8 @@ def _groups(table: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, list[str]]:
 def _memberships(table: pl.DataFrame, origin: str) -> tuple[pl.DataFrame, list[str]]:
     nested = "member_is_group" in table.columns
     rows = table.select(
-        _text(table, "group_id", origin),
-        _text(table, "member_id", origin),
+        as_text(table, "group_id", origin),
+        as_text(table, "member_id", origin),
         (_flag("member_is_group", Words()) if nested else pl.lit(value=False)).alias("member_is_group"),
     )
     sound = rows.drop_nulls()
@@ -192,7 +192,7 @@ def _refuse_unusable(table: pl.DataFrame, rows: pl.DataFrame, origin: str, findi
         )
 
 
-def _text(table: pl.DataFrame, name: str, origin: str) -> pl.Expr:
+def as_text(table: pl.DataFrame, name: str, origin: str) -> pl.Expr:
     """Text; empty text says nothing, as in Oracle, where the two are one."""
     if table.schema[name].is_nested():
         what = f"its column {name!r} holds lists or objects, and must hold text or numbers"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -104,8 +103,9 @@ class SqlSource:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             await asyncio.shield(asyncio.to_thread(database.interrupt))
-            with suppress(UsersyncError, TimeoutError):
-                await asyncio.wait_for(running, _GRACE_SECONDS)
+            # Whatever it ends with is nobody's business any more, and must not be logged as an error nobody looked at.
+            running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            await asyncio.wait({running}, timeout=_GRACE_SECONDS)
             raise
 
     def _frames(self, database: Database, tell: Progress) -> dict[str, pl.DataFrame]:
