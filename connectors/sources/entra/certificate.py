@@ -6,7 +6,6 @@ Microsoft identity platform, "Application authentication certificate credentials
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 import secrets
@@ -86,7 +85,7 @@ def _naming(pem: SecretStr, thumbprint: str | None) -> dict[str, str]:
     found = _CERTIFICATE.search(pem.get_secret_value())
     try:
         der = base64.b64decode("".join(found.group(1).split()), validate=True) if found else b""
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is what base64 says to letters beyond ASCII
         der = b""
     if not der:
         raise ConfigurationError(
