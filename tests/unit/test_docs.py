@@ -18,6 +18,7 @@ import directory.errors
 from cli.main import app
 from connectors.catalog import settings_model, source_kinds, target_kinds
 from connectors.sources.file.settings import GroupColumns, MembershipColumns, PeopleColumns
+from connectors.sources.rest import settings as rest
 from connectors.targets.bitbucket.settings import Rate
 from reconcile.explain import kind_title
 from reconcile.plan import KINDS, Finding
@@ -49,6 +50,13 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/file.md", "columns"): PeopleColumns,
     ("docs/sources/file.md", "membership_columns"): MembershipColumns,
     ("docs/sources/file.md", "group_columns"): GroupColumns,
+    ("docs/sources/rest.md", "Settings"): settings_model("source", "rest"),
+    ("docs/sources/rest.md", "auth"): rest.Auth,
+    ("docs/sources/rest.md", "people"): rest.PeopleRequest,
+    ("docs/sources/rest.md", "paging"): rest.Paging,
+    ("docs/sources/rest.md", "people.fields"): rest.PeopleFields,
+    ("docs/sources/rest.md", "groups.fields"): rest.GroupFields,
+    ("docs/sources/rest.md", "memberships.fields"): rest.MembershipFields,
     ("docs/sources/sql.md", "Settings"): settings_model("source", "sql"),
     ("docs/bitbucket.md", "Settings"): settings_model("target", "bitbucket"),
     ("docs/bitbucket.md", "rate"): Rate,
