@@ -72,6 +72,7 @@ _OURS: Final[Mapping[Side, Mapping[str, _Ours]]] = MappingProxyType(
             "google": _Ours("connectors.sources.google", "GoogleSettings", "GoogleSource"),
             "keycloak": _Ours("connectors.sources.keycloak", "KeycloakSettings", "KeycloakSource"),
             "okta": _Ours("connectors.sources.okta", "OktaSettings", "OktaSource"),
+            "onelogin": _Ours("connectors.sources.onelogin", "OneLoginSettings", "OneLoginSource"),
             "rest": _Ours("connectors.sources.rest", "RestSettings", "RestSource"),
             "sql": _Ours("connectors.sources.sql", "SqlSettings", "SqlSource"),
         },

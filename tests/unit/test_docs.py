@@ -46,6 +46,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/keycloak.md", "Settings"): settings_model("source", "keycloak"),
     ("docs/sources/entra.md", "Settings"): settings_model("source", "entra"),
     ("docs/sources/google.md", "Settings"): settings_model("source", "google"),
+    ("docs/sources/onelogin.md", "Settings"): settings_model("source", "onelogin"),
     ("docs/sources/file.md", "Settings"): settings_model("source", "file"),
     ("docs/sources/file.md", "columns"): PeopleColumns,
     ("docs/sources/file.md", "membership_columns"): MembershipColumns,

@@ -25,6 +25,7 @@ KINDS: list[tuple[Side, str]] = [
     ("source", "google"),
     ("source", "keycloak"),
     ("source", "okta"),
+    ("source", "onelogin"),
     ("source", "rest"),
     ("source", "sql"),
     ("target", "bitbucket"),

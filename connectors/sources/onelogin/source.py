@@ -1,0 +1,94 @@
+"""A source that is a OneLogin account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from connectors.contract import CheckFinding, Progress
+from connectors.http.retry import RetryPolicy
+from connectors.sources.onelogin.api import OneLoginApi
+from connectors.sources.onelogin.checking import check
+from connectors.sources.onelogin.frames import groups_frame, memberships_frame, people_frame
+from connectors.sources.onelogin.reading import Reading
+from connectors.sources.onelogin.settings import OneLoginSettings
+from directory.errors import ConfigurationError, SourceUnavailable
+from directory.snapshot import Completeness, SourceSnapshot
+
+__all__ = ["OneLoginSource"]
+
+
+class OneLoginSource:
+    """Reads `OneLoginSettings`. About 1,000 requests for 100,000 users, whatever they are in: users come 100 a page and
+    bring their memberships; a request or two for all roles.
+    """
+
+    def __init__(
+        self,
+        settings: OneLoginSettings,
+        *,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._retry = retry
+        self._sleep = sleep
+        self._api: OneLoginApi | None = None
+
+    async def read(self, progress: Progress | None = None) -> SourceSnapshot:
+        """Read users and groups.
+
+        Raises `SourceUnavailable` (also where too few API calls are left in the hour), `SourceUnreadable`,
+        `CredentialsRefused`, or `ConfigurationError` for a secret that cannot be had. Findings: lists that are shorter
+        than OneLogin counts or that changed while they were read, roles that are not listed.
+        """
+        read_at = datetime.now(UTC)
+        api = self._opened()
+        before = api.client.requests
+        await self._require_calls(api)
+        reading = Reading(api, self._settings, progress)
+        await reading.run()
+        users = list(reading.users.values())
+        documents = [reading.documents[user.id] for user in users]
+        people = await asyncio.to_thread(people_frame, users, documents, self._settings)
+        return SourceSnapshot(
+            completeness=Completeness(tuple(reading.findings)),
+            read_at=read_at,
+            requests=api.client.requests - before,
+            people=people,
+            groups=groups_frame(reading.groups),
+            memberships=memberships_frame(reading.groups_of),
+        )
+
+    async def check(self) -> list[CheckFinding]:
+        """Whether the credentials work and for what, how many users and roles there are, and the calls left."""
+        try:
+            api = self._opened()
+        except ConfigurationError as error:
+            what = f"{error.subject}: {error.what}" if error.subject else error.what
+            return [CheckFinding("problem", what, error.next_step)]
+        return await check(api, self._settings)
+
+    async def close(self) -> None:
+        if self._api is not None:
+            await self._api.client.aclose()
+            self._api = None
+
+    async def _require_calls(self, api: OneLoginApi) -> None:
+        least = self._settings.minimum_calls_left
+        if not least:
+            return
+        left = await api.calls_left()
+        if left.remaining < least:
+            raise SourceUnavailable(
+                f"{left.remaining} of {left.limit} API calls are left in this hour, and the sync file wants {least}",
+                subject=self._settings.url,
+                not_done="the read did not start",
+                next_step=f"run again in {-(-left.reset // 60)} minutes, when the hour is over",
+            )
+
+    def _opened(self) -> OneLoginApi:
+        if self._api is None:
+            self._api = OneLoginApi(self._settings, retry=self._retry, sleep=self._sleep)
+        return self._api
