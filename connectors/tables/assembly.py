@@ -99,8 +99,8 @@ def _people(table: pl.DataFrame, origin: str, active: Words) -> tuple[pl.DataFra
     if unclear.height:
         values = ", ".join(map(repr, unclear["\x00written"].unique(maintain_order=True)[:_NAMED]))
         findings.append(
-            f"{origin}: {unclear.height} people were left out, since `active` is {values}, which is neither in "
-            f"active_values nor in inactive_values; among them {_some(unclear['external_id'])}"
+            f"{origin}: {_were(unclear.height, 'person', 'people')} left out, since `active` is {values}, which is "
+            f"neither in active_values nor in inactive_values; such as {_some(unclear['external_id'])}"
         )
     rows, twice = _first_of_each(rows.drop_nulls("active").drop("\x00written"), "external_id", origin)
     _refuse_unusable(table, rows, origin, findings)
@@ -143,7 +143,7 @@ def _of_known_groups(
     if not lost.height:
         return memberships, []
     what = (
-        f"{origin}: {lost.height} memberships were left out, since {of_groups} does not give their groups, among them "
+        f"{origin}: {_were(lost.height, 'membership')} left out, since {of_groups} does not give the group, such as "
         f"{_some(lost['group_id'].unique(maintain_order=True))}"
     )
     return memberships.join(groups, on="group_id", how="semi", maintain_order="left"), [what]
@@ -164,8 +164,8 @@ def _of_known_members(
         if sound.height < rows.height:
             lost = rows.join(known.select(key), left_on="member_id", right_on=key, how="anti", maintain_order="left")
             findings.append(
-                f"{origin}: {lost.height} memberships were left out, since {where} does not give their members, among "
-                f"them {_some(lost['member_id'].unique(maintain_order=True))}"
+                f"{origin}: {_were(lost.height, 'membership')} left out, since {where} does not give the member, such "
+                f"as {_some(lost['member_id'].unique(maintain_order=True))}"
             )
     return pl.concat(kept), findings
 
@@ -177,8 +177,8 @@ def _first_of_each(rows: pl.DataFrame, key: str, origin: str) -> tuple[pl.DataFr
     if first.height == distinct.height:
         return first, []
     twice = distinct.filter(pl.col(key).is_duplicated())[key].unique(maintain_order=True)
-    what = f"{origin}: {twice.len()} ids stand in several rows that differ, and only the first of each was taken, "
-    return first, [f"{what}among them {_some(twice)}"]
+    what = f"{origin}: rows that differ share an id, and only the first of each id was taken"
+    return first, [f"{what}; ids: {_some(twice)}" + (", ..." if twice.len() > _NAMED else "")]
 
 
 def _refuse_unusable(table: pl.DataFrame, rows: pl.DataFrame, origin: str, findings: Sequence[str]) -> None:
@@ -209,6 +209,10 @@ def _flag(name: str, words: Words) -> pl.Expr:
 
 def _written(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
+
+
+def _were(count: int, one: str, many: str = "") -> str:
+    return f"1 {one} was" if count == 1 else f"{count} {many or one + 's'} were"
 
 
 def _some(ids: pl.Series) -> str:

@@ -72,14 +72,14 @@ def test_of_rows_that_share_an_id_and_differ_the_first_counts() -> None:
     found = assembled([JANE, JANE, {**JANE, "username": "other"}])
     assert found.people["username"].to_list() == ["jane"]
     (finding,) = found.findings
-    assert "1 ids stand in several rows" in finding
+    assert "rows that differ share an id" in finding
 
 
 @pytest.mark.parametrize(
     ("membership", "said"),
     [
-        (("g", "9"), "the people does not give their members, among them 9"),
-        (("x", "1"), "the groups does not give their groups, among them x"),
+        (("g", "9"), "the people does not give the member, such as 9"),
+        (("x", "1"), "the groups does not give the group, such as x"),
         (("g", None), "lack a group, a member"),
     ],
 )

@@ -93,7 +93,10 @@ async def test_check_proves_that_nothing_can_be_written_and_shows_each_query(
 async def test_check_says_what_a_read_would_find(engine: Engine, declared: Declared) -> None:
     findings = await SqlSource(declared(engine, people=f"{declared(engine).people} WHERE id = 1")).check()
     problems = [finding for finding in findings if finding.level == "problem"]
-    assert ["does not give their members, among them 2" in problem.what for problem in problems] == [True]
+    assert [
+        "1 membership was left out, since the query `people` does not give the member, such as 2" in problem.what
+        for problem in problems
+    ] == [True]
     assert problems[0].next_step
 
 
