@@ -64,6 +64,12 @@ class Operation:
         return f"{self.method.upper()} {self.template}"
 
 
+def mend(document: dict[str, Any], defects: Iterable[Defect]) -> None:
+    """Replace in place what a description has wrong. Raises AssertionError for a place that does not exist."""
+    for defect in defects:
+        _mend(document, defect)
+
+
 def description_file(name: str) -> Path:
     """The path of a vendor's description, or a skipped test."""
     beside_the_checkout = Path(__file__).resolve().parents[2].parent / "shared" / "specs"
@@ -110,8 +116,19 @@ class ApiDescription:
         """
         text = path.read_text(encoding="utf-8")
         document = json.loads(text) if path.suffix == ".json" else yaml.load(text, _fastest_loader())
-        for defect in defects:
-            _mend(document, defect)
+        mend(document, defects)
+        return cls.of(document, base_path=base_path, aliases=aliases, closed=closed)
+
+    @classmethod
+    def of(
+        cls,
+        document: dict[str, Any],
+        *,
+        base_path: str | None = None,
+        aliases: Mapping[str, str] | None = None,
+        closed: bool = False,
+    ) -> ApiDescription:
+        """As `load`, for a document in memory, such as one that was translated from another kind of description."""
         if closed:
             document = _closed(document, joined=False)
         if base_path is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from tests.contract.api_description import ApiDescription, Defect, _closed, _mend, description_file
+from tests.contract.api_description import ApiDescription, Defect, description_file, mend
 
 READING: Final = (
     ("users", "list"),
@@ -89,15 +89,14 @@ def google_description() -> ApiDescription:
     """Closed: properties that a schema does not name are refused."""
     file = description_file("google-admin.directory_v1.discovery.json")
     discovery = json.loads(file.read_text(encoding="utf-8"))
-    for defect in DEFECTS:
-        _mend(discovery, defect)
+    mend(discovery, DEFECTS)
     document = {
         "openapi": "3.0.3",
         "info": {"title": discovery["title"], "version": discovery["revision"]},
         "paths": _paths(discovery),
         "components": {"schemas": {name: _schema(schema) for name, schema in discovery["schemas"].items()}},
     }
-    return ApiDescription(_closed(document, joined=False), base_path="", aliases={})
+    return ApiDescription.of(document, base_path="", closed=True)
 
 
 def _paths(discovery: Mapping[str, Any]) -> dict[str, Any]:

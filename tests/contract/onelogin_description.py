@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from tests.contract.api_description import ApiDescription, Defect, _closed, _mend, description_file
+from tests.contract.api_description import ApiDescription, Defect, description_file, mend
 
 ERROR: Final = {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
 OTHER: Final = {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AltErr"}}}}
@@ -35,9 +35,8 @@ DEFECTS: Final = [
 def onelogin_description() -> ApiDescription:
     """Closed: properties that a schema does not name are refused."""
     document = json.loads(description_file("onelogin-sdk-4.0.1.read.openapi.json").read_text(encoding="utf-8"))
-    for defect in DEFECTS:
-        _mend(document, defect)
-    return ApiDescription(_closed(_in_30(document), joined=False), base_path="", aliases={})
+    mend(document, DEFECTS)
+    return ApiDescription.of(_in_30(document), base_path="", closed=True)
 
 
 def _in_30(node: Any) -> Any:

@@ -85,8 +85,8 @@ def attribute(document: Document, path: str) -> str | list[str] | None:
         entry = _primary(value) if isinstance(value, list) else value
         value = entry.get(rest) if isinstance(entry, dict) else None
     if isinstance(value, list):
-        return [_as_text(item) or "" for item in value]
-    return None if isinstance(value, dict) else _as_text(value)
+        return [text for text in map(_as_text, value) if text is not None]
+    return _as_text(value)
 
 
 def _primary(entries: list[Any]) -> Any:
@@ -122,4 +122,6 @@ def _attribute_series(values: list[str | list[str] | None]) -> pl.Series:
 def _as_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, dict | list):
+        return None
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,7 +18,14 @@ OWN_COLUMNS: Final = frozenset({*PEOPLE, "given_name", "family_name", "suspended
 
 CUSTOM: Final = "customSchemas"
 
-_PATH: Final = re.compile(r"[A-Za-z]\w*|[a-z]\w*\.\w+|customSchemas\.[\w-]+\.[\w-]+")
+_PATH: Final = re.compile(r"(?!customSchemas\b)[a-z]\w*(\.\w+)?|customSchemas\.[\w-]+\.[\w-]+")
+_ENTRIES: Final = frozenset(
+    {
+        *("addresses", "emails", "externalIds", "gender", "ims", "keywords", "languages", "locations", "name", "notes"),
+        *("organizations", "phones", "posixAccounts", "relations", "sshPublicKeys", "websites"),
+    }
+)
+"""Attributes that are entries with fields of their own (API reference, users)."""
 
 
 def _address(text: str) -> str:
@@ -28,7 +35,9 @@ def _address(text: str) -> str:
 
 
 def _attribute_path(path: str) -> str:
-    if not _PATH.fullmatch(path) or path == CUSTOM:
+    if path in _ENTRIES:
+        raise ValueError(f"{path} has fields of its own; name one, as in organizations.department")
+    if not _PATH.fullmatch(path):
         raise ValueError(
             f"{path!r} is no attribute; write orgUnitPath, organizations.department or customSchemas.SCHEMA.FIELD"
         )
