@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -31,6 +31,9 @@ GROUP_ID: Final = "{group_id}"
 """Stands in a path for the id of each group."""
 
 
+_SECRET_NAMES: Final = ("authorization", "cookie", "password", "secret", "token", "apikey", "api_key", "api-key")
+
+
 def _json_path(text: str) -> str:
     JsonPath(text)
     return text
@@ -47,6 +50,16 @@ def _path(path: str) -> str:
     if "://" in path or "?" in path:
         raise ValueError("a path is what follows the url, such as /people; parameters go into `query`")
     return path
+
+
+Plain = TypeVar("Plain", bound=Mapping[str, Any])
+
+
+def _no_secret(given: Plain) -> Plain:
+    for name in given:
+        if any(word in name.lower() for word in _SECRET_NAMES):
+            raise ValueError(f"{name!r} looks like a secret, which no sync file holds; give it by reference, in `auth`")
+    return given
 
 
 Place = Annotated[str, AfterValidator(_json_path)]
@@ -141,7 +154,7 @@ class Request(_Section):
 
     path: Annotated[str, AfterValidator(_path)]
     """Behind the url, such as /people."""
-    query: Mapping[str, str | int | bool] = {}
+    query: Annotated[Mapping[str, str | int | bool], AfterValidator(_no_secret)] = {}
     """Parameters of the first page, and of every page that is not named by a link. No secrets."""
     rows: Place = "$"
     """Where in the answer the rows are; $ where the answer is the list."""
@@ -239,7 +252,7 @@ class RestSettings(_Section):
     url: Annotated[str, AfterValidator(_address)]
     """What all paths follow, such as https://hr.example.com/api/v2."""
     auth: Auth = Auth()
-    headers: Mapping[str, str] = {}
+    headers: Annotated[Mapping[str, str], AfterValidator(_no_secret)] = {}
     """Sent with every request. No secrets; those go into `auth`."""
     people: PeopleRequest
     memberships: MembershipsRequest

@@ -23,6 +23,8 @@ def test_the_least_that_can_be_said_is_enough() -> None:
     ("changed", "said"),
     [
         ({"url": "https://me:MARKED@hr.example.com"}, "without credentials"),
+        ({"headers": {"Authorization": "MARKED"}}, "looks like a secret"),
+        ({"people": {**PEOPLE, "query": {"api_key": "MARKED"}}}, "looks like a secret"),
         ({"auth": {"type": "bearer", "token": "MARKED"}}, "never as itself"),
         ({"auth": {"type": "basic", "username": "me"}}, "type basic needs password"),
         ({"auth": {"type": "bearer", "token": "env:T", "username": "me"}}, "type bearer knows no username"),
