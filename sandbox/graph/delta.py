@@ -116,7 +116,10 @@ class Deltas:
     def _selected(self, select: str | None) -> tuple[str, ...]:
         if select is None:
             return documents.USER_DEFAULTS
-        return tuple(name for name in select.split(",") if name not in documents.ONE_BY_ONE)
+        known = next((documents.user(key, each, self.state) for key, each in self.state.users().items()), None)
+        if known is None:
+            return tuple(select.split(","))
+        return documents.selected(select, documents.USER_DEFAULTS, known, "user")
 
     def _groups(self, since: Since | None, select: str | None) -> Rows:
         state, known = self.state, self.state.groups()

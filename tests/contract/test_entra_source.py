@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from connectors.sources.entra import EntraSettings, EntraSource, api
-from directory.errors import CredentialsRefused
+from directory.errors import CredentialsRefused, SourceUnreadable
 from sandbox.company import Company, Person
 from sandbox.faults import Fault, FaultKind
 from sandbox.graph import GraphSimulator, RegisteredApp
@@ -199,8 +199,7 @@ async def test_only_the_request_that_was_throttled_inside_a_batch_is_sent_again(
 
 async def test_the_budget_of_resource_units_is_waited_for():
     firm = found_company(people=200, groups=60)
-    with entra(firm, switches={"resource_units": 80, "window_seconds": 1.0}) as (simulator, _, _sleeps):
-        pass
+    simulator = tenant(firm, resource_units=80, window_seconds=1.0)
     with simulator.served() as url:
         source = EntraSource(settings_for(url))
         snapshot = await source.read()
@@ -304,6 +303,17 @@ async def test_check_explains_a_refusal_in_plain_words(firm: Company, settings: 
     assert said in problem.what
     assert problem.next_step is not None
     assert step in problem.next_step
+
+
+@pytest.mark.parametrize("settings", [{"groups_filter": "name eq 'x'"}, {"attributes": ["departement"]}])
+async def test_a_read_that_graph_refuses_leads_to_check(firm: Company, settings: dict[str, Any]):
+    with entra(firm, **settings) as (_, source, _sleeps):
+        for read in (source.read, source.read_all):
+            with pytest.raises(SourceUnreadable) as caught:
+                await read()
+            assert caught.value.next_step is not None
+            assert "usersync check" in caught.value.next_step
+        await source.close()
 
 
 async def test_check_names_the_permissions_that_the_token_lacks(firm: Company):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
 from connectors.contract import CheckFinding, Progress, Reading
 from connectors.http.retry import RetryPolicy
@@ -14,10 +17,13 @@ from connectors.sources.entra.checking import check
 from connectors.sources.entra.frames import groups_frame, memberships_frame, people_frame
 from connectors.sources.entra.reading import FullRead, short_of_counts
 from connectors.sources.entra.settings import EntraSettings
-from directory.errors import ConfigurationError
+from directory.errors import ConfigurationError, SourceUnreadable
 from directory.snapshot import Completeness, SourceSnapshot
 
 __all__ = ["EntraSource"]
+
+_REFUSED: Final = re.compile(r"HTTP (400|501)")
+"""A filter or an attribute that Graph does not accept; the address is right."""
 
 
 class EntraSource:
@@ -47,11 +53,8 @@ class EntraSource:
         api = self._opened()
         before = api.client.requests
         reading = FullRead(api, self._settings, progress)
-        try:
+        with _one_plain_failure():
             await reading.run()
-        except ExceptionGroup as failures:
-            # The first failure cancelled the rest, and says on its own what happened.
-            raise _first(failures) from None
         excludes = self._settings.guests == "exclude"
         users = {key: user for key, user in reading.users.items() if not (excludes and user.is_guest)}
         people = {key: sorted(ids & users.keys()) for key, ids in reading.members.people.items()}
@@ -105,19 +108,18 @@ class EntraSource:
         read_at = datetime.now(UTC)
         api = self._opened()
         sent = api.client.requests
-        told = await drained(api, mark, self._settings)
+        with _one_plain_failure():
+            told = await drained(api, mark, self._settings)
         if told is None:
             return None
         difference, following = told
         update = Update(api, self._settings, difference, before)
-        try:
+        with _one_plain_failure():
             frames = await update.run(is_first=last is None)
             if last is None and self._settings.verify_counts:
                 update.findings += await short_of_counts(
                     api, len(difference.users.keys() | difference.gone), frames.groups.height
                 )
-        except ExceptionGroup as failures:
-            raise _first(failures) from None
         if progress is not None:
             progress("people", frames.people.height)
             progress("groups", frames.groups.height)
@@ -150,6 +152,22 @@ class EntraSource:
         if self._api is None:
             self._api = GraphApi(self._settings, retry=self._retry, sleep=self._sleep)
         return self._api
+
+
+@contextmanager
+def _one_plain_failure() -> Iterator[None]:
+    """Of several reads at a time: the first failure cancelled the rest, and says on its own what happened."""
+    try:
+        yield
+    except ExceptionGroup as failures:
+        failure = _first(failures)
+    except SourceUnreadable as unreadable:
+        failure = unreadable
+    else:
+        return
+    if isinstance(failure, SourceUnreadable) and _REFUSED.search(failure.what):
+        failure.next_step = "run `usersync check`, which says in plain words what Graph refuses and how to correct it"
+    raise failure from None
 
 
 def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
