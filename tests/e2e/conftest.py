@@ -17,12 +17,12 @@ CLIENTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keycloak_realm() -> Realm:
     return invented_realm(clients=CLIENTS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keycloak_server(keycloak_realm: Realm) -> Iterator[KeycloakServer]:
     """One server for all tests, which leave the realm as they found it.
 
