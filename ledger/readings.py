@@ -16,6 +16,7 @@ from ledger.instant import micros, moment
 __all__ = ["Readings", "StoredReading"]
 
 _GET = text("SELECT watermark, read_at, full_at FROM readings WHERE sync = :sync")
+_GET_FULL_AT = text("SELECT full_at FROM readings WHERE sync = :sync")
 _GET_FRAMES = text("SELECT name, content FROM reading_frames WHERE sync = :sync")
 _PUT = text(
     "INSERT INTO readings (sync, watermark, read_at, full_at) VALUES (:sync, :watermark, :read_at, :full_at)"
@@ -53,6 +54,11 @@ class Readings:
         watermark, read_at, full_at = row
         frames = {name: load(content).collect() for name, content in found}
         return StoredReading(frames, watermark, moment(read_at), moment(full_at))
+
+    def full_at(self, sync: str) -> datetime | None:
+        """When everything was read for the last time, without loading a frame; None where there is no reading."""
+        with self._database.read() as connection:
+            return moment(connection.execute(_GET_FULL_AT, {"sync": sync}).scalar_one_or_none())
 
     def put(self, sync: str, reading: StoredReading) -> None:
         """Replace the reading, frames and watermark together: one without the other would lose or repeat changes."""

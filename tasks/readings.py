@@ -18,8 +18,11 @@ def last_reading(ledger: Ledger, sync: str, *, most_hours: float) -> Reading | N
 
     What a vendor does not report, deletions mostly, is found by the full read that then follows.
     """
+    full_at = ledger.readings.full_at(sync)
+    if full_at is None or datetime.now(UTC) - full_at >= timedelta(hours=most_hours):
+        return None
     stored = ledger.readings.get(sync)
-    if stored is None or datetime.now(UTC) - stored.full_at >= timedelta(hours=most_hours):
+    if stored is None:
         return None
     snapshot = SourceSnapshot(
         Completeness(),
@@ -39,10 +42,9 @@ def keep_reading(ledger: Ledger, sync: str, extracted: Extracted) -> None:
     """
     snapshot, watermark = extracted.reading.snapshot, extracted.reading.watermark
     if watermark is None or not snapshot.completeness.complete:
-        if ledger.readings.get(sync) is not None:
+        if ledger.readings.full_at(sync) is not None:
             ledger.readings.forget(sync)
         return
-    before = None if extracted.whole else ledger.readings.get(sync)
-    full_at = snapshot.read_at if before is None else before.full_at
+    full_at = (None if extracted.whole else ledger.readings.full_at(sync)) or snapshot.read_at
     frames = {"people": snapshot.people, "groups": snapshot.groups, "memberships": snapshot.memberships}
     ledger.readings.put(sync, StoredReading(frames, watermark, snapshot.read_at, full_at))
