@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from directory.call import Call
+from directory.errors import UsersyncError
 from directory.snapshot import SourceSnapshot, TargetSnapshot
 
 __all__ = ["CheckFinding", "IncrementalSource", "Progress", "ReadScope", "Reading", "Source", "Target"]
@@ -34,6 +35,12 @@ class CheckFinding:
     level: Literal["ok", "note", "problem"]
     what: str
     next_step: str | None = None
+
+    @classmethod
+    def of(cls, error: UsersyncError, otherwise: str | None = None) -> Self:
+        """The problem that an error tells of, with its next step, or `otherwise` where it has none."""
+        what = f"{error.subject}: {error.what}" if error.subject else error.what
+        return cls("problem", what, error.next_step or otherwise)
 
 
 @dataclass(frozen=True)

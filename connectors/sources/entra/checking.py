@@ -36,8 +36,7 @@ async def _findings(api: GraphApi, settings: EntraSettings) -> AsyncIterator[Che
             for finding in await probe():
                 yield finding
         except UsersyncError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            yield CheckFinding("problem", what, error.next_step or "see what Graph says and run again")
+            yield CheckFinding.of(error, "see what Graph says and run again")
             return
         if number == 0:
             for finding in _roles(api.roles):

@@ -47,8 +47,7 @@ class FileSource:
         try:
             read = await self._read(None)
         except UsersyncError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            return [CheckFinding("problem", what, error.next_step)]
+            return [CheckFinding.of(error)]
         found = [
             CheckFinding("ok", _described(table, read.stamps[table.path], read.snapshot.read_at))
             for table in read.tables.values()

@@ -32,8 +32,7 @@ async def _findings(api: GoogleApi, settings: GoogleSettings) -> AsyncIterator[C
             with in_plain_words(settings):
                 found = await probe(api, settings)
         except UsersyncError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            yield CheckFinding("problem", what, error.next_step)
+            yield CheckFinding.of(error)
             if not isinstance(error, CredentialsRefused) or api.client.is_refused or "HTTP 403" not in error.what:
                 return
         else:

@@ -71,8 +71,7 @@ class GoogleSource:
         try:
             api = self._opened()
         except ConfigurationError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            return [CheckFinding("problem", what, error.next_step)]
+            return [CheckFinding.of(error)]
         return await check(api, self._settings)
 
     async def close(self) -> None:

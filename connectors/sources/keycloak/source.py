@@ -75,8 +75,7 @@ class KeycloakSource:
                 realm.require_role()
                 groups = (await realm.client.get_json("groups/count", decode=GroupCount)).count
         except UsersyncError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            return [CheckFinding("problem", what, error.next_step)]
+            return [CheckFinding.of(error)]
         counted = f"the realm {self._settings.realm} counts {people} people and {groups} groups"
         return [CheckFinding("ok" if people else "note", counted), *_on_token(realm.claims)]
 

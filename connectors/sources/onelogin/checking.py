@@ -24,9 +24,7 @@ async def check(api: OneLoginApi, settings: OneLoginSettings) -> list[CheckFindi
         async for finding in _findings(api, settings):
             found.append(finding)  # noqa: PERF401 what came before an error is kept
     except UsersyncError as error:
-        what = f"{error.subject}: {error.what}" if error.subject else error.what
-        step = error.next_step or "see what OneLogin says about it, then run `usersync check`"
-        found.append(CheckFinding("problem", what, step))
+        found.append(CheckFinding.of(error, "see what OneLogin says about it, then run `usersync check`"))
     return found
 
 

@@ -72,8 +72,7 @@ class RestSource:
             async for finding in self._probed(Lists(self._opened(), self._settings)):
                 found.append(finding)  # noqa: PERF401 what was found before an error is worth showing
         except UsersyncError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            found.append(CheckFinding("problem", what, error.next_step or "correct the `source` of the sync file"))
+            found.append(CheckFinding.of(error, "correct the `source` of the sync file"))
         return found
 
     async def close(self) -> None:

@@ -63,8 +63,7 @@ class SqlSource:
         try:
             await self._in_thread(lambda database: found.extend(self._checked(database)))
         except UsersyncError as error:
-            what = f"{error.subject}: {error.what}" if error.subject else error.what
-            found.append(CheckFinding("problem", what, error.next_step))
+            found.append(CheckFinding.of(error))
         return found
 
     async def close(self) -> None:
