@@ -21,8 +21,8 @@ from connectors.sources.file.settings import GroupColumns, MembershipColumns, Pe
 from connectors.sources.rest import settings as rest
 from connectors.targets.bitbucket.settings import Rate
 from reconcile.explain import kind_title
-from reconcile.plan import KINDS, Finding
-from reconcile.policy import Attributes, Groups, Guard, Leavers, Limit, People, SourceSanity
+from reconcile.plan import KINDS, Finding, LeftBehind
+from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
 from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
 from reconcile.transform import evaluate, expression
 from tasks.ending import EXIT_CODES
@@ -39,6 +39,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "attributes"): Attributes,
     ("docs/sync-file.md", "leavers"): Leavers,
     ("docs/sync-file.md", "guard"): Guard,
+    ("docs/sync-file.md", "groups.rename"): GroupRename,
     ("docs/sync-file.md", "guard limits"): Limit,
     ("docs/sync-file.md", "guard.source"): SourceSanity,
     ("docs/sync-file.md", "report"): Report,
@@ -69,6 +70,7 @@ FIELDS: Mapping[str, type[BaseModel]] = {
     "group": GroupResult,
     "operation": OperationResult,
     "finding": Finding,
+    "left behind": LeftBehind,
 }
 COMPLETING = {
     "source": {"kind": "okta", "url": "https://example.okta.com", "token": "env:OKTA_TOKEN"},
