@@ -21,8 +21,12 @@ __all__ = ["apply", "plan", "show"]
 KindName = Literal[
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
 from directory.normalize import folded
 from reconcile.accounts import account_operations, named_people
 from reconcile.correlate import Correlation
+from reconcile.erasure import erasures, to_be_erased
+from reconcile.inactive import set_inactive_aside
 from reconcile.leavers import leaver_operations, leaving, restore_operations
 from reconcile.memberships import (
     compare,
@@ -23,6 +26,7 @@ from reconcile.ownership import NO_FEEDS, feeds_now, left_behind, managed_groups
 from reconcile.plan import KINDS, OPERATIONS, REMOVING, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
+from reconcile.stages import with_due
 
 __all__ = ["Difference", "Present", "diff"]
 
@@ -36,7 +40,10 @@ class Present:
     links: pl.DataFrame
     """Columns `reconcile.correlate.LINKS`."""
     memories: pl.DataFrame
-    """Access that was taken away before: `external_id`, `kind` (`group` or `permission`), `name`."""
+    """What was taken away before: `external_id`, `kind` (`group` or `permission`; `username`, `email` or `display_name`
+    of anonymised accounts), `name`."""
+    now: datetime = field(kw_only=True)
+    """When this is decided. Stages and inactivity count in days of the calendar in UTC."""
     managed_groups: frozenset[str] = frozenset()
     """Names of target groups that this sync has assigned before."""
     feeds: pl.DataFrame = field(default_factory=lambda: NO_FEEDS)
@@ -63,6 +70,9 @@ class Difference:
     """What feeds the groups that are assigned now, schema `reconcile.ownership.FEEDS`."""
     left_behind: tuple[LeftBehind, ...]
     """Groups that are assigned no more and keep their members."""
+    away: pl.DataFrame
+    """Who is a leaver with something to come (`standing` is `leaving`) or inactive (`inactive`), whether or not there
+    is an operation: `external_id`, `account_name`, `standing`, `why`, `next_stage`, `next_stage_on`."""
 
 
 def diff(
@@ -75,11 +85,14 @@ def diff(
     complete: bool,
 ) -> Difference:
     """Decide every operation. `complete` says whether the source was read completely; if not, nothing is removed."""
+    links, now = present.links, present.now
+    correlation = set_inactive_aside(correlation, selection, target, links, present.memories, policy.inactive, now)
     named = named_people(selection, correlation, target.accounts)
     managed = managed_groups(selection, target, present.managed_groups, present.feeds, policy.groups)
-    leavers = leaving(selection, correlation, target.accounts)
+    leavers = with_due(leaving(selection, correlation, target.accounts, links), policy.leavers, policy.inactive, now)
+    deleted = to_be_erased(links, selection, target, policy, now)
 
-    left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
+    left, taken = leaver_operations(leavers, target, managed, policy.leavers)
     wanted = wanted_memberships(selection, named, target)
     unequal = compare(wanted, target)
     missing = missing_memberships(wanted, unequal.lacking, selection, named, target, create_groups=policy.groups.create)
@@ -89,7 +102,8 @@ def diff(
             group_operations(missing),
             account_operations(named),
             left,
-            restore_operations(named, target, present.memories, managed),
+            erasures(deleted),
+            restore_operations(named, target, present.memories, managed, links),
             membership_operations(missing, "add_membership"),
             membership_operations(surplus, "remove_membership"),
         ],
@@ -116,6 +130,24 @@ def diff(
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
         feeds=feeds_now(selection, policy.groups.always),
         left_behind=left_behind(unequal.unwanted, named, managed),
+        away=_away(leavers, deleted),
+    )
+
+
+def _away(leavers: pl.DataFrame, deleted: pl.DataFrame) -> pl.DataFrame:
+    standing = pl.when(pl.col("dormant").is_null()).then(pl.lit("leaving")).otherwise(pl.lit("inactive"))
+    columns = ("external_id", "username", "dormant", "reason", "next_stage", "next_stage_on")
+    return (
+        pl.concat([leavers.select(columns), deleted.select(columns)])
+        .filter(pl.col("dormant").is_not_null() | pl.col("next_stage").is_not_null())
+        .select(
+            "external_id",
+            pl.col("username").alias("account_name"),
+            standing.alias("standing"),
+            pl.col("reason").alias("why"),
+            "next_stage",
+            "next_stage_on",
+        )
     )
 
 

@@ -31,8 +31,12 @@ __all__ = [
 Kind = Literal[
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
@@ -44,8 +48,12 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = (
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
@@ -56,7 +64,9 @@ KINDS: tuple[Kind, ...] = (
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
 first, and the seats they free may be needed by joiners. Movers gain before they lose: nobody is locked out between."""
 
-REMOVING: frozenset[str] = frozenset({"remove_access", "delete", "remove_membership"})
+REMOVING: frozenset[str] = frozenset(
+    {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership"}
+)
 """Kinds that an incomplete read must not justify."""
 
 OPERATIONS: Mapping[str, pl.DataType] = {
@@ -79,9 +89,12 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "outcome": pl.String(),
     "reason": pl.String(),
     "grants": pl.List(pl.UInt64()),
+    "next_stage": pl.String(),
+    "next_stage_on": pl.Date(),
 }
 """One row a person: what the plan makes of them when all of it is applied, and why. `grants` are the groups that the
-person should have, as codes of the frame `GRANTS`."""
+person should have, as codes of the frame `GRANTS`. `next_stage` is what will be done to a leaver next, on the day
+`next_stage_on` (UTC) or by the first run after it."""
 
 GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(), "path": pl.String()}
 """The ways in which people get groups: a target group, and the path through the source's groups that gives it. There

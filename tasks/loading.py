@@ -33,8 +33,8 @@ CHUNK = 500
 _GIVE_UP_AFTER = 10
 """Calls in a row that stayed without an answer through all their retries; then the target is down, the rest is left."""
 
-_GONE_IS_DONE = frozenset({"remove_access", "delete", "remove_membership"})
-_NEEDS_ACCOUNT = frozenset({"update", "rename", "restore_access", "add_membership", "remove_membership"})
+_GONE_IS_DONE = frozenset({"remove_access", "strip_groups", "delete", "erase", "remove_membership"})
+_NEEDS_ACCOUNT = frozenset({"erase", "update", "rename", "restore_access", "add_membership", "remove_membership"})
 
 
 class Loader:
@@ -154,7 +154,7 @@ class Loader:
         rows = self._operations.filter(pl.col("seq").is_in(batch.seqs))
         if batch.kind == "create_group":
             self._lost_groups.update(rows["group"].str.to_lowercase())
-        elif batch.kind in {"create", "rename", "adopt"}:
+        elif batch.kind in {"create", "rename", "adopt", "delete"}:
             self._lost_people.update(rows["external_id"])
 
     def _without_lost(self, kind: str, chosen: pl.DataFrame) -> pl.DataFrame:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from connectors.contract import ReadScope
+from directory.snapshot import conform
 from ledger.opening import Ledger
 from ledger.plans import StoredPlan
-from reconcile.plan import Plan, PlanHeader
+from reconcile.plan import VERDICTS, Plan, PlanHeader
 
 __all__ = ["scope_of_plan", "store_plan", "stored_plan"]
 
@@ -30,6 +31,8 @@ def stored_plan(ledger: Ledger, plan_id: str) -> tuple[StoredPlan, Plan]:
     operations, verdicts, grants = (
         ledger.plans.frame(stored.id, name).collect() for name in ("operations", "verdicts", "grants")
     )
+    # A plan that an earlier version stored says nothing of stages.
+    verdicts = conform(verdicts, VERDICTS)
     return stored, Plan(PlanHeader.model_validate_json(stored.header), operations, verdicts, grants)
 
 
@@ -37,7 +40,7 @@ def scope_of_plan(plan: Plan) -> ReadScope:
     """The groups whose members tell whether the plan still fits."""
     named = plan.operations["group"].drop_nulls().unique()
     taken = (
-        plan.operations.filter(pl.col("kind") == "remove_access")["before"]
+        plan.operations.filter(pl.col("kind").is_in(["remove_access", "strip_groups"]))["before"]
         .str.json_decode(pl.Struct({"groups": pl.List(pl.String)}))
         .struct.field("groups")
         .explode()

@@ -24,7 +24,7 @@ from tests.unit.ledger.entries import PLAN, TARGET, a_run
 VERSIONS = Path(__file__).parent / "versions"
 AT = datetime(2026, 11, 24, 6, 5, 12, 345678, tzinfo=UTC)
 RUN = "20261124-060512-7k3f"
-NEXT = "0003"
+NEXT = "0004"
 
 
 def old_ledger(folder: Path, script: Path) -> str:
@@ -41,13 +41,13 @@ def with_a_further_revision(folder: Path, body: str) -> Path:
     """The shipped migrations, followed by one that only the test knows."""
     migrations = folder / "migrations"
     shutil.copytree(FOLDER, migrations)
-    (migrations / "versions" / "v0003_test.py").write_text(
+    (migrations / "versions" / "v0004_test.py").write_text(
         textwrap.dedent("""\
             import sqlalchemy as sa
             from alembic import op
 
-            revision = "0003"
-            down_revision = "0002"
+            revision = "0004"
+            down_revision = "0003"
 
 
             def upgrade() -> None:
@@ -111,7 +111,9 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         assert (plan.state, plan.approved_by, plan.approved_at) == ("approved", "jane", AT)
         assert book.plans.frame(PLAN, "operations").collect().rows() == [(0, "create"), (1, "add_membership")]
         assert book.journal.entries(PLAN).select("seq", "status").rows() == [(0, "done"), (1, "sent")]
-        assert book.links.frame("okta").rows() == [("00u1", "101", "jane", "active", True, AT, AT)]
+        assert book.links.frame("okta").rows() == [
+            ("00u1", "101", "jane", "active", True, AT, AT, *((None, None) if script.stem < "v0003" else (AT, AT)))
+        ]
         assert book.memories.frame("okta").rows() == [("00u2", "group", "joe's devs", AT, RUN, PLAN)]
         assert book.ownership.groups("okta") == {"devs"}
         assert book.watermarks.get("okta", "users") == "2026-11-24T06:05:12Z"
