@@ -23,7 +23,18 @@ from connectors.targets.bitbucket.settings import Rate
 from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.explain import kind_title
 from reconcile.plan import KINDS, Finding, LeftBehind
-from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
+from reconcile.policy import (
+    Attributes,
+    GroupRename,
+    Groups,
+    Guard,
+    Inactive,
+    Leavers,
+    Limit,
+    People,
+    SourceSanity,
+    Stage,
+)
 from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
 from reconcile.transform import evaluate, expression
 from tasks.ending import EXIT_CODES
@@ -39,6 +50,8 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "groups"): Groups,
     ("docs/sync-file.md", "attributes"): Attributes,
     ("docs/sync-file.md", "leavers"): Leavers,
+    ("docs/sync-file.md", "leavers stages"): Stage,
+    ("docs/sync-file.md", "inactive"): Inactive,
     ("docs/sync-file.md", "guard"): Guard,
     ("docs/sync-file.md", "groups.rename"): GroupRename,
     ("docs/sync-file.md", "guard limits"): Limit,
