@@ -150,7 +150,7 @@ def state_after(ledger: Ledger, model: Model) -> str:
     if state == "anonymised":
         row = model.accounts[account_id]
         assert (row["username"], row["display_name"]) == (PSEUDONYM, PSEUDONYM)
-    return state
+    return str(state)
 
 
 @pytest.mark.parametrize(("state", "column"), EXPECTED, ids=[f"{state}-{column}" for state, column in EXPECTED])
