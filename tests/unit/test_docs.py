@@ -20,6 +20,7 @@ from connectors.catalog import settings_model, source_kinds, target_kinds
 from connectors.sources.file.settings import GroupColumns, MembershipColumns, PeopleColumns
 from connectors.sources.rest import settings as rest
 from connectors.targets.bitbucket.settings import Rate
+from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.explain import kind_title
 from reconcile.plan import KINDS, Finding, LeftBehind
 from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
@@ -41,6 +42,10 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "guard"): Guard,
     ("docs/sync-file.md", "groups.rename"): GroupRename,
     ("docs/sync-file.md", "guard limits"): Limit,
+    ("docs/policy-tests.md", "Case"): Case,
+    ("docs/policy-tests.md", "people"): CasePerson,
+    ("docs/policy-tests.md", "accounts"): CaseAccount,
+    ("docs/policy-tests.md", "expect"): Expectation,
     ("docs/sync-file.md", "guard.source"): SourceSanity,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
@@ -215,6 +220,9 @@ def fenced(language: str) -> Iterator[tuple[str, str]]:
     ("page", "block"), [pytest.param(*found, id=f"{found[0]}-{number}") for number, found in enumerate(fenced("yaml"))]
 )
 def test_every_example_of_a_sync_file_loads(page: str, block: str, tmp_path: Path) -> None:
+    if page == "docs/policy-tests.md":
+        Case.model_validate(yaml.safe_load(block))
+        return
     example = {**COMPLETING, **yaml.safe_load(block)}
     path = tmp_path / "example.yaml"
     path.write_text(yaml.safe_dump(example), encoding="utf-8")

@@ -111,6 +111,7 @@ def test_a_group_that_is_local_from_now_on_is_none_of_the_syncs():
 
 def test_who_stays_behind_is_told_with_the_key_that_takes_them_out():
     plan = planned(source(["ann", "bob"], {"Development": ["ann"]}), FED_BY_DEV, assign=["other"])
-    said = "dev: the sync file does not assign it any more, 2 stay in it (ann, bob); `groups.orphaned: remove` takes them out"
+    why = "the sync file does not assign it any more"
+    said = f"dev: {why}, 2 stay in it (ann, bob); `groups.orphaned: remove` takes them out"
     assert left_behind(plan.header) == [said]
     assert f"- {said}" in markdown(plan, status="nothing to do", next_step="none")
