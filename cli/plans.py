@@ -25,6 +25,7 @@ KindName = Literal[
     "remove_access",
     "strip_groups",
     "anonymise",
+    "set_aside",
     "delete",
     "erase",
     "rename",

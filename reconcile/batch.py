@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -24,6 +25,7 @@ from directory.call import (
 )
 from reconcile.cover import minimum_cover
 from reconcile.plan import KINDS
+from reconcile.waves import waves
 
 __all__ = ["Batch", "batches", "pack", "split"]
 
@@ -39,10 +41,12 @@ class Batch:
     kind: str
     calls: tuple[Call, ...]
     seqs: tuple[int, ...]
+    wave: int = 0
+    """Batches of one kind and wave may be sent side by side, those of a later wave only after all of these."""
 
 
 def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
-    """Per kind, in order, the batches that may be sent side by side. `adopt` and `leave` come without a call.
+    """Per kind, in order, the batches, wave by wave. `adopt` and `leave` come without a call.
 
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
@@ -61,7 +65,11 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
     if kind in {"adopt", "leave"}:
         seqs = chosen["seq"].to_list()
         return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
-    return [Batch(kind, tuple(_calls(kind, row)), (row["seq"],)) for row in chosen.iter_rows(named=True)]
+    if kind == "rename":
+        chosen = chosen.with_columns(waves(chosen).alias("wave")).sort("wave", "seq")
+    return [
+        Batch(kind, tuple(_calls(kind, row)), (row["seq"],), row.get("wave", 0)) for row in chosen.iter_rows(named=True)
+    ]
 
 
 def split(batch: Batch) -> list[Batch]:
@@ -101,7 +109,7 @@ def _grouped(edges: pl.DataFrame, one: str, many: str, most_members: int) -> Ite
         yield Batch("add_membership", (call,), tuple(row["seq"]))
 
 
-def _calls(kind: str, row: dict[str, str]) -> Iterator[Call]:  # noqa: C901, PLR0912 - one arm a kind reads best
+def _calls(kind: str, row: dict[str, Any]) -> Iterator[Call]:  # noqa: C901, PLR0912 - one arm a kind reads best
     name = row["username"]
     before, after = (json.loads(row[side]) if row[side] else {} for side in ("before", "after"))
     match kind:
@@ -111,7 +119,7 @@ def _calls(kind: str, row: dict[str, str]) -> Iterator[Call]:  # noqa: C901, PLR
             yield CreateAccount(name, after["display_name"], after["email"])
         case "update":
             yield UpdateAccount(name, after["display_name"] or name, after["email"] or "")
-        case "rename":
+        case "rename" | "set_aside":
             yield RenameAccount(name, after["username"])
         case "delete":
             yield DeleteAccount(name)

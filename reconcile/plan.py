@@ -35,6 +35,7 @@ Kind = Literal[
     "remove_access",
     "strip_groups",
     "anonymise",
+    "set_aside",
     "delete",
     "erase",
     "rename",
@@ -52,6 +53,7 @@ KINDS: tuple[Kind, ...] = (
     "remove_access",
     "strip_groups",
     "anonymise",
+    "set_aside",
     "delete",
     "erase",
     "rename",
@@ -62,7 +64,8 @@ KINDS: tuple[Kind, ...] = (
     "remove_membership",
 )
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
-first, and the seats they free may be needed by joiners. Movers gain before they lose: nobody is locked out between."""
+first, and the seats they free may be needed by joiners. Whose name somebody else gets is set aside under a temporary
+one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between."""
 
 REMOVING: frozenset[str] = frozenset(
     {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership"}

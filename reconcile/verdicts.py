@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from reconcile.correlate import Correlation
 from reconcile.diff import Difference
 from reconcile.plan import VERDICTS
 from reconcile.select import Selection
@@ -20,6 +19,7 @@ _OUTCOME = {
     "create": "created",
     "restore_access": "reactivated",
     "rename": "renamed",
+    "set_aside": "renamed",
     "adopt": "updated",
     "update": "updated",
     "add_membership": "updated",
@@ -31,13 +31,12 @@ _OUTCOME = {
 _OF_LEAVERS = ("erased", "deleted", "anonymised", "access_removed", "leaving")
 
 
-def judge_people(
-    selection: Selection, correlation: Correlation, difference: Difference, grants: pl.DataFrame
-) -> pl.DataFrame:
+def judge_people(selection: Selection, difference: Difference, grants: pl.DataFrame) -> pl.DataFrame:
     """One row a person, schema `VERDICTS`: everybody in the source, and leavers with an operation or a stage to come.
 
     `grants` comes from `grants_of`.
     """
+    correlation = difference.correlation
     ranks = {kind: rank for rank, kind in enumerate(_OUTCOME)}
     outcomes = pl.DataFrame({"rank": list(ranks.values()), "planned": list(_OUTCOME.values())})
     planned = (

@@ -21,7 +21,7 @@ Clock = Callable[[], datetime]
 """Says what time it is, in UTC."""
 
 _TAKING = ("remove_access", "strip_groups", "anonymise")
-_LINKING = (*_TAKING, "create", "adopt", "rename", "leave", "restore_access", "delete", "erase")
+_LINKING = (*_TAKING, "create", "adopt", "set_aside", "rename", "leave", "restore_access", "delete", "erase")
 _NAMES = ("username", "email", "display_name")
 
 
@@ -72,9 +72,9 @@ class Bookkeeper:
             return Consequences(self._sync, unlinked=people, forgotten=people)
         if kind == "delete":
             # A link whose account is still to be erased stays: nothing else knows of it any more.
-            kept = [row for row in rows if row["after"]]
+            kept = [row for row in rows if _link_stays(row)]
             links = [{"external_id": row["external_id"], **_deleted(row)} for row in kept]
-            unlinked = [row["external_id"] for row in rows if not row["after"]]
+            unlinked = [row["external_id"] for row in rows if not _link_stays(row)]
             return Consequences(self._sync, links=links, unlinked=unlinked, forgotten=people)
         links = [{"external_id": row["external_id"], **_link_after(kind, row, self._clock())} for row in rows]
         # What was taken from an account that is gone must not come back with a new one.
@@ -93,6 +93,10 @@ def _memories_of(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "permission", before["permission"]
 
 
+def _link_stays(row: dict[str, Any]) -> bool:
+    return json.loads(row["after"] or "{}").get("state") is not None
+
+
 def _deleted(row: dict[str, Any]) -> dict[str, Any]:
     return {"username": row["username"], "state": json.loads(row["after"])["state"]}
 
@@ -102,11 +106,13 @@ def _link_after(kind: str, row: dict[str, Any], at: datetime) -> dict[str, Any]:
     after = json.loads(row["after"] or "{}")
     here = {"state": "active", "left_at": None, "access_since": at}
     made = {"username": row["username"], **here}
+    renamed = {"username": after.get("username", row["username"])}
     effects: dict[str, dict[str, Any]] = {
         # The id is not known before the account is read: Bitbucket answers a creation without a body.
         "create": {**made, "account_id": None, "adopted": False},
         "adopt": {**made, "account_id": row["account_id"], "adopted": True},
-        "rename": {"username": after.get("username", row["username"])},
+        "set_aside": renamed,
+        "rename": renamed,
         "leave": {"state": after.get("state", "active"), "left_at": at},
         "remove_access": {"state": after.get("state", "access_removed")},
         "strip_groups": {"state": "access_removed"},

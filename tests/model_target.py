@@ -218,9 +218,9 @@ class Ledger:
             case "create" | "adopt":
                 self.links[person] = [operation["account_id"], operation["username"], "active"]
                 self._let_in(person)
-            case "rename":
+            case "rename" | "set_aside" if person in self.links:
                 self.links[person][1] = after["username"]
-            case "delete" if after:
+            case "delete" if after.get("state"):
                 self.links[person][1:] = [operation["username"], after["state"]]
                 self._forget(person)
             case "delete" | "erase":

@@ -32,7 +32,7 @@ def book(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def plan_for(book: Ledger, people: tuple[str, ...] = (), there: Any = THERE, **rules: Any) -> Plan:
+def plan_for(book: Ledger, people: Any = (), there: Any = THERE, **rules: Any) -> Plan:
     plan = plan_of(source(people), there, remembered(book, "test", there, NOW), policy(**rules))
     store_plan(book, plan)
     return plan
