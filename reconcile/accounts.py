@@ -7,16 +7,26 @@ import polars as pl
 from reconcile.correlate import Correlation, too_long
 from reconcile.select import Selection
 
-__all__ = ["account_operations", "json_object", "named_people"]
+__all__ = ["CLEARING", "account_operations", "json_object", "named_people"]
+
+CLEARING = "the source has no display name any more, so the username stands in its place"
+"""The reason of an update that clears. Bitbucket takes neither an account without a display name nor an address that is
+empty (its own validation: 1 to 255 characters, and a valid address), so an e-mail address cannot be cleared there."""
 
 
 def named_people(selection: Selection, correlation: Correlation, accounts: pl.DataFrame) -> pl.DataFrame:
     """Wanted people that can be synced, with what their account is called now (`current`) and will be (`username`)."""
     able = correlation.people.filter(
-        (pl.col("match") != "protected") & ((pl.col("match") == "linked") | pl.col("problem").is_null())
+        ~pl.col("match").is_in(["protected", "absent"]) & ((pl.col("match") == "linked") | pl.col("problem").is_null())
     )
     wished = selection.people.select(
-        "person", "external_id", pl.col("username").alias("wish"), "email", "display_name", "reason"
+        "person",
+        "external_id",
+        pl.col("username").alias("wish"),
+        "email",
+        "display_name",
+        "clears_display_name",
+        "reason",
     )
     now = accounts.select(
         "account",
@@ -67,7 +77,9 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
         json_object(pl.col(wish["username"]).alias("username")).alias("after"),
         pl.lit("the source calls them so now").alias("reason"),
     )
-    email, name = _sendable("email"), _sendable("display_name")
+    clears = pl.col("clears_display_name")
+    email = _sendable("email")
+    name = pl.when(clears).then("username").otherwise(_sendable("display_name"))
     differs = ~(email.eq_missing(pl.col("current_email")) & name.eq_missing(pl.col("current_display_name")))
     updated = named.filter(pl.col("account").is_not_null() & pl.col("mutable_details") & differs).select(
         pl.lit("update").alias("kind"),
@@ -78,7 +90,10 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
             "before"
         ),
         json_object(name.alias("display_name"), email.alias("email")).alias("after"),
-        pl.lit("the source's attributes changed").alias("reason"),
+        pl.when(clears & name.ne_missing(pl.col("current_display_name")))
+        .then(pl.lit(CLEARING))
+        .otherwise(pl.lit("the source's attributes changed"))
+        .alias("reason"),
     )
     return pl.concat([adopted, renamed, created, updated], how="diagonal")
 

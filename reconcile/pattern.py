@@ -9,7 +9,7 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator
 
-__all__ = ["Pattern", "matches_any"]
+__all__ = ["Pattern", "is_name", "matches_any"]
 
 
 def _as_regex(pattern: str) -> str:
@@ -31,6 +31,12 @@ def _check(pattern: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_check)]
+
+
+def is_name(pattern: str) -> bool:
+    """Whether a pattern is a plain name, which matches itself alone."""
+    is_regex = len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/")
+    return not (is_regex or "*" in pattern or "?" in pattern)
 
 
 def matches_any(column: str, patterns: Iterable[str]) -> pl.Expr:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from connectors.contract import ReadScope
+from directory.snapshot import conform
 from ledger.opening import Ledger
 from ledger.plans import StoredPlan
-from reconcile.plan import Plan, PlanHeader
+from reconcile.plan import VERDICTS, Plan, PlanHeader
 
 __all__ = ["scope_of_plan", "store_plan", "stored_plan"]
 
@@ -30,7 +31,8 @@ def stored_plan(ledger: Ledger, plan_id: str) -> tuple[StoredPlan, Plan]:
     operations, verdicts, grants = (
         ledger.plans.frame(stored.id, name).collect() for name in ("operations", "verdicts", "grants")
     )
-    return stored, Plan(PlanHeader.model_validate_json(stored.header), operations, verdicts, grants)
+    header = PlanHeader.model_validate_json(stored.header)
+    return stored, Plan(header, operations, conform(verdicts, VERDICTS), grants)
 
 
 def scope_of_plan(plan: Plan) -> ReadScope:

@@ -13,7 +13,7 @@ from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
 from reconcile.policy import Attributes, Groups, Guard, Leavers, People, Policy, Section
 
-__all__ = ["Report", "SyncFile", "load_sync_file", "sync_file_schema"]
+__all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
 
 _NOTHING_DONE = "nothing was read and nothing was written"
 Place = tuple[str | int, ...]
@@ -93,6 +93,23 @@ def load_sync_file(path: Path) -> SyncFile:
             next_step="mend the file; `usersync schema` prints what it may hold",
         )
     return understood
+
+
+def placed(error: ConfigurationError, path: Path) -> ConfigurationError:
+    """An error about a key of the sync file, found when the source was read, with the line that the key stands in."""
+    try:
+        _, lines = _parse(path, path.read_text(encoding="utf-8"))
+    except (OSError, ConfigurationError):
+        return error  # the file was changed since
+    line = {".".join(map(str, place)): number for place, number in lines.items() if place}.get(error.subject or "")
+    if line is None:
+        return error
+    return ConfigurationError(
+        error.what,
+        subject=f"{path} line {line}: {error.subject}",
+        not_done=error.not_done,
+        next_step=error.next_step,
+    )
 
 
 def sync_file_schema() -> dict[str, Any]:
