@@ -51,7 +51,10 @@ async def _findings(sync: str, ledger: str | None) -> dict[str, tuple[str, list[
 
 
 def schema(
-    of: Annotated[Literal["sync", "results"], typer.Argument(help="The sync file, or the document of a run.")] = "sync",
+    of: Annotated[
+        Literal["sync", "results", "case"],
+        typer.Argument(help="The sync file, the document of a run, or a case of a policy test."),
+    ] = "sync",
 ) -> None:
     """Print a JSON Schema, for editors and for whoever reads results."""
     from cli.output import whole_json
@@ -60,6 +63,11 @@ def schema(
         from tasks.sync_file import sync_file_schema
 
         whole_json(sync_file_schema())
+        return
+    if of == "case":
+        from reconcile.cases import Case
+
+        whole_json(Case.model_json_schema())
         return
     from reconcile.results import schema as document_schema
 

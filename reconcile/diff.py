@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -19,8 +19,8 @@ from reconcile.memberships import (
     wanted_memberships,
 )
 from reconcile.numbered import NumberedTarget
-from reconcile.ownership import managed_groups
-from reconcile.plan import KINDS, OPERATIONS, REMOVING
+from reconcile.ownership import NO_FEEDS, feeds_now, left_behind, managed_groups
+from reconcile.plan import KINDS, OPERATIONS, REMOVING, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
 
@@ -39,6 +39,8 @@ class Present:
     """Access that was taken away before: `external_id`, `kind` (`group` or `permission`), `name`."""
     managed_groups: frozenset[str] = frozenset()
     """Names of target groups that this sync has assigned before."""
+    feeds: pl.DataFrame = field(default_factory=lambda: NO_FEEDS)
+    """What fed them, schema `reconcile.ownership.FEEDS`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,10 @@ class Difference:
     """Managed accounts: `external_id`, `account` UInt32, `username` (after the plan), `leaving` Boolean."""
     managed_groups: tuple[str, ...]
     """Names of the groups that this sync assigns, or has assigned and the target still has."""
+    feeds: pl.DataFrame
+    """What feeds the groups that are assigned now, schema `reconcile.ownership.FEEDS`."""
+    left_behind: tuple[LeftBehind, ...]
+    """Groups that are assigned no more and keep their members."""
 
 
 def diff(
@@ -74,7 +80,7 @@ def diff(
     uncleared = account_operations(named).filter(pl.col("reason") == CLEARING) if not complete else None
     if uncleared is not None:
         named = named.with_columns(pl.lit(value=False).alias("clears_display_name"))
-    managed = managed_groups(selection, target, present.managed_groups, policy.groups)
+    managed = managed_groups(selection, target, present.managed_groups, present.feeds, policy.groups)
     leavers = leaving(selection, correlation, target.accounts)
 
     left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
@@ -113,6 +119,8 @@ def diff(
         added=missing.select("external_id", "number"),
         managed=_managed(named, leavers),
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
+        feeds=feeds_now(selection, policy.groups.always),
+        left_behind=left_behind(unequal.unwanted, named, managed),
     )
 
 

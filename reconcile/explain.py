@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from reconcile.plan import Plan
+from reconcile.plan import Plan, PlanHeader
 
-__all__ = ["CHANGES", "changes", "headline", "kind_title", "markdown", "why"]
+__all__ = ["CHANGES", "changes", "headline", "kind_title", "left_behind", "markdown", "why"]
 
 _TITLES = {
     "create_group": "create group",
@@ -107,6 +107,21 @@ def why(plan: Plan, person: str) -> pl.DataFrame:
     return found.join(groups, on="external_id", how="left").drop("grants")
 
 
+def left_behind(header: PlanHeader) -> list[str]:
+    """Who stays in groups that the sync assigns no more, one sentence a group, with what takes them out."""
+    causes = {
+        "orphaned": ("the sync file does not assign it any more", "groups.orphaned: remove"),
+        "vanished": ("the source has no such group any more", "groups.vanished: empty"),
+    }
+    said = []
+    for left in header.left_behind:
+        why, key = causes[left.why]
+        more = f" and {left.accounts - len(left.samples):,} more" if left.accounts > len(left.samples) else ""
+        who = f"{', '.join(left.samples)}{more}"
+        said.append(f"{left.group}: {why}, {left.accounts:,} stay in it ({who}); `{key}` takes them out")
+    return said
+
+
 def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int] | None = None) -> str:
     """A summary for an artifact: outcome first, then counts, then what the guard said."""
     header = plan.header
@@ -127,6 +142,9 @@ def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int]
     if not header.complete:
         lines += ["", "## The source was read incompletely, so nothing is removed", ""]
         lines += [f"- {finding}" for finding in header.source_findings]
+    if header.left_behind:
+        lines += ["", "## Left behind in groups that are assigned no more", ""]
+        lines += [f"- {said}" for said in left_behind(header)]
     if header.seats_maximum is not None:
         lines += [
             "",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from reconcile.numbered import NumberedTarget, pair
+from reconcile.numbered import NumberedTarget, pair, unpaired
 from reconcile.select import Selection
 
 __all__ = [
@@ -108,14 +108,10 @@ def surplus_memberships(
     `unwanted` comes from `compare`, and holds everybody's.
     """
     staying = named.filter(pl.col("account").is_not_null() & pl.col("mutable_groups"))
-    ours = managed.filter("removable").select("number").drop_nulls()
+    ours = managed.filter("removable").select("number", "reason").drop_nulls("number")
     return (
-        pl.DataFrame({"pair": unwanted})
-        .select(
-            (pl.col("pair") // 2**32).cast(pl.UInt32).alias("account"),
-            (pl.col("pair") % 2**32).cast(pl.UInt32).alias("number"),
-        )
-        .join(ours, on="number", how="semi")
+        unpaired(unwanted)
+        .join(ours, on="number")
         .join(staying.select("account", "external_id", "account_id", "username"), on="account")
         .join(target.groups.select("number", pl.col("name").alias("group")), on="number")
         .select(
@@ -125,7 +121,7 @@ def surplus_memberships(
             "account_id",
             "username",
             "group",
-            pl.lit("not a member in the source").alias("reason"),
+            "reason",
         )
     )
 

@@ -9,7 +9,7 @@ import polars as pl
 from directory.normalize import folded
 from directory.snapshot import Licence, TargetSnapshot
 
-__all__ = ["NumberedTarget", "flags", "number_target", "pair"]
+__all__ = ["NumberedTarget", "flags", "number_target", "pair", "unpaired"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,14 @@ def number_target(target: TargetSnapshot) -> NumberedTarget:
 def pair(left: str, right: str) -> pl.Expr:
     """Two UInt32 columns as one UInt64 key: joins on one integer are several times faster than on two."""
     return (pl.col(left).cast(pl.UInt64) * 2**32 + pl.col(right).cast(pl.UInt64)).alias("pair")
+
+
+def unpaired(pairs: pl.Series) -> pl.DataFrame:
+    """Pairs of an account and a group (`pair`) as `account` UInt32, `number` UInt32."""
+    return pl.DataFrame({"pair": pairs}).select(
+        (pl.col("pair") // 2**32).cast(pl.UInt32).alias("account"),
+        (pl.col("pair") % 2**32).cast(pl.UInt32).alias("number"),
+    )
 
 
 def flags(size: int, positions: pl.Series) -> pl.Series:

@@ -15,7 +15,18 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["GRANTS", "KINDS", "OPERATIONS", "REMOVING", "VERDICTS", "Finding", "Kind", "Plan", "PlanHeader"]
+__all__ = [
+    "GRANTS",
+    "KINDS",
+    "OPERATIONS",
+    "REMOVING",
+    "VERDICTS",
+    "Finding",
+    "Kind",
+    "LeftBehind",
+    "Plan",
+    "PlanHeader",
+]
 
 Kind = Literal[
     "create_group",
@@ -91,6 +102,20 @@ class Finding(BaseModel):
     samples: tuple[str, ...] = ()
 
 
+class LeftBehind(BaseModel):
+    """A group that the sync assigned and assigns no more, and who keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group: str
+    why: Literal["vanished", "orphaned"]
+    """`vanished`: the source has no such group any more. `orphaned`: the sync file does not assign it any more."""
+    accounts: int
+    """Managed accounts, of people who are synced, that stay in it."""
+    samples: tuple[str, ...]
+    """The first of their usernames."""
+
+
 class PlanHeader(BaseModel):
     """What a plan says about itself. Times and request counts are the run's: they would make equal plans differ."""
 
@@ -112,6 +137,8 @@ class PlanHeader(BaseModel):
     population: int = 0
     """Managed accounts in the target when the plan was made."""
     managed_groups: tuple[str, ...] = ()
+    left_behind: tuple[LeftBehind, ...] = ()
+    """Groups that are assigned no more and keep their members, because the sync file says so."""
     seats_used: int | None = None
     seats_after: int | None = None
     seats_maximum: int | None = None

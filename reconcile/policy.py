@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+import polars as pl
+from pydantic import Field, model_validator
 
 from reconcile.filters import Filters
-from reconcile.pattern import Pattern
+from reconcile.pattern import Pattern, Regex, captures, matches_any
 from reconcile.rules import AttributeValue
 from reconcile.section import Section
 
-__all__ = ["Attributes", "Groups", "Guard", "Leavers", "Limit", "People", "Policy", "Section", "SourceSanity", "share"]
+__all__ = [
+    "Attributes",
+    "GroupRename",
+    "Groups",
+    "Guard",
+    "Leavers",
+    "Limit",
+    "People",
+    "Policy",
+    "Section",
+    "SourceSanity",
+    "share",
+]
 
 
 class People(Section):
@@ -32,13 +45,41 @@ class People(Section):
     """Target usernames that are never touched, whatever the source says."""
 
 
+class GroupRename(Section):
+    """What source groups are called in the target. One of `exact`, `search` and `match` says which groups."""
+
+    exact: Annotated[str, Field(min_length=1)] | None = None
+    """The group of this name, whatever its case."""
+    search: Annotated[str, Field(min_length=1)] | None = None
+    """Groups with this text in their name, whatever its case; each occurrence is replaced."""
+    match: Regex | None = None
+    """Groups whose name this regular expression matches; each match is replaced. `$1` is the first captured part."""
+    to: str
+    """The name, or what stands in place of the text that was found. A group that would be called nothing is dropped."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(way is not None for way in (self.exact, self.search, self.match)) != 1:
+            raise ValueError("a rule has one of exact, search and match")
+        if self.match is not None:
+            captures(self.match, self.to)
+        return self
+
+
 class Groups(Section):
     """Which source groups become target groups, and where memberships may be taken away."""
 
     assign: tuple[Pattern, ...] = ("*",)
-    """Source groups, by name, whose memberships are given in the target."""
+    """Source groups, by the source's name, whose memberships are given in the target."""
     ignore: tuple[Pattern, ...] = ()
     """Source groups that are not assigned although `assign` matches."""
+    rename: tuple[GroupRename, ...] = ()
+    """What groups are called in the target; the first rule that fits a group decides."""
+    drop_unmatched: bool = False
+    """Whether groups that no rule of `rename` fits are left out. Otherwise they keep their names."""
+    local: tuple[Pattern, ...] = ()
+    """Target groups, by the target's name, that are managed by hand: nobody is put in, and nobody who stays is taken
+    out."""
     remove_from: tuple[Pattern, ...] | None = None
     """Target groups that memberships may be removed from. Not given: the groups that this sync assigns or has assigned.
     An empty list: from none."""
@@ -46,6 +87,24 @@ class Groups(Section):
     """Target groups that every synced, active person is in."""
     create: bool = True
     """Whether a target group that is missing is created."""
+    vanished: Literal["empty", "keep"] = "empty"
+    """What becomes of the memberships in a group that this sync assigned and the source has no more."""
+    orphaned: Literal["keep", "remove"] = "keep"
+    """The same where the source still has the group, and the sync file does not assign it any more."""
+
+    @model_validator(mode="after")
+    def _something_to_match(self) -> Self:
+        if self.drop_unmatched and not self.rename:
+            raise ValueError("drop_unmatched leaves out every group where rename has no rule")
+        return self
+
+    @model_validator(mode="after")
+    def _not_by_hand_and_always(self) -> Self:
+        always = pl.DataFrame({"name": self.always}, schema={"name": pl.String})
+        both = always.filter(matches_any("name", self.local))["name"].to_list()
+        if both:
+            raise ValueError(f"always gives {', '.join(both)}, which local leaves to be managed by hand")
+        return self
 
 
 class Attributes(Section):

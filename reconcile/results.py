@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconcile.plan import Finding, Plan
+from reconcile.plan import Finding, LeftBehind, Plan
 
 __all__ = [
     "JOURNAL",
@@ -141,6 +141,8 @@ class RunHeader(_Record):
     requests: dict[str, int] = Field(default_factory=dict)
     """Requests made, `source` and `target`."""
     seats: dict[str, int | None] = Field(default_factory=dict)
+    left_behind: list[LeftBehind] = Field(default_factory=list)
+    """Groups that are assigned no more and keep their members."""
     groups: list[OperationResult] = Field(default_factory=list)
     """Operations on groups, which belong to nobody."""
     error: str | None = None

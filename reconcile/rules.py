@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import polars as pl
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from reconcile.pattern import Regex, captures
 from reconcile.section import Section
 from reconcile.transform import Sql, condition, expression
 
@@ -54,21 +55,14 @@ class Match(Section):
     """A regular expression, and what becomes of a value that it matches."""
 
     column: Column
-    pattern: str
+    pattern: Regex
     """Has case unless it begins with `(?i)`, matches anywhere unless anchored."""
     to: str
     """The new value. `$1` is the first group, `${name}` a named one, `$0` all that matched, `$$` a dollar sign."""
 
     @model_validator(mode="after")
-    def _groups_exist(self) -> Match:
-        try:
-            pl.Series([""]).str.contains(self.pattern)
-        except pl.exceptions.PolarsError as error:
-            first = str(error).splitlines()[0]
-            raise ValueError(f"the regular expression {self.pattern} cannot be used: {first}") from None
-        for group, _ in _references(self.to):
-            if group is not None and _group_number(self.pattern, group) is None:
-                raise ValueError(f"the pattern has no group {group!r} that `to` could put in")
+    def _captures(self) -> Match:
+        captures(self.pattern, self.to)
         return self
 
 

@@ -13,6 +13,7 @@ from reconcile.admission import Admission, admit
 from reconcile.mapping import MAPPED, map_attributes
 from reconcile.pattern import matches_any
 from reconcile.policy import Policy
+from reconcile.renaming import target_name
 
 __all__ = ["Selection", "select"]
 
@@ -30,6 +31,9 @@ class Selection:
     """Of the wanted people: `person` UInt32, `group` UInt32, `reach` UInt32 (null for a group that everybody gets)."""
     paths: pl.DataFrame
     """`reach` UInt32, `path` String: how a membership came about."""
+    feeds: pl.DataFrame
+    """Every group of the source: `group_id`, `source_name`, and `key`, the folded name of the target group that it
+    feeds; null where it is not assigned."""
     findings: tuple[str, ...]
     """What is implausible about the source itself, such as a required group that vanished; each holds the plan."""
 
@@ -60,6 +64,7 @@ def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
         groups=targets.select("group", "name", "key"),
         memberships=given,
         paths=reach.select("reach", "path"),
+        feeds=_feeds(groups, targets, assigned),
         findings=(*findings, *admission.findings),
     )
 
@@ -171,11 +176,15 @@ def _verdicts(
 def _target_groups(groups: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Target groups (`group`, `name`, `key`, `always`) and which source group feeds which (`source_group`, `group`).
 
-    Source groups whose names differ only in case feed one target group; the first by name gives it its spelling.
+    Source groups that are called the same in the target, whatever the case, feed one group; the first by name gives it
+    its spelling.
     """
-    chosen = groups.filter(
-        matches_any("name", policy.groups.assign) & ~matches_any("name", policy.groups.ignore)
-    ).select("source_group", "name", folded("name").alias("key"))
+    chosen = (
+        groups.filter(matches_any("name", policy.groups.assign) & ~matches_any("name", policy.groups.ignore))
+        .select("source_group", target_name(policy.groups).alias("name"))
+        .filter(pl.col("name").is_not_null() & ~matches_any("name", policy.groups.local))
+        .with_columns(folded("name").alias("key"))
+    )
     always = pl.DataFrame({"name": list(policy.groups.always)}, schema={"name": pl.String}).select(
         "name", folded("name").alias("key"), pl.lit(value=True).alias("always")
     )
@@ -186,3 +195,10 @@ def _target_groups(groups: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, 
         .with_row_index("group")
     )
     return targets, chosen.join(targets.select("key", "group"), on="key").select("source_group", "group")
+
+
+def _feeds(groups: pl.DataFrame, targets: pl.DataFrame, assigned: pl.DataFrame) -> pl.DataFrame:
+    keys = assigned.join(targets.select("group", "key"), on="group").select("source_group", "key")
+    return groups.join(keys, on="source_group", how="left", maintain_order="left").select(
+        "group_id", pl.col("name").alias("source_name"), "key"
+    )

@@ -118,6 +118,7 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
             "source_findings": list(header.source_findings),
             "withheld": header.withheld,
             "counts": header.counts,
+            "left_behind": list(header.left_behind),
             "seats": {"used": header.seats_used, "after": header.seats_after, "maximum": header.seats_maximum},
         }
     )

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from connectors import catalog
 from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
 from reconcile.policy import Attributes, Groups, Guard, Leavers, People, Policy, Section
+from tasks.located_yaml import LocatedYaml, read_yaml
 
 __all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
 
 _NOTHING_DONE = "nothing was read and nothing was written"
-Place = tuple[str | int, ...]
 
 
 class ReadingSection(Section):
@@ -66,16 +65,8 @@ class SyncFile(BaseModel):
 
 def load_sync_file(path: Path) -> SyncFile:
     """Read a sync file. Raises one `ConfigurationError` that lists every mistake, a line each."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"the sync file cannot be read ({error.strerror or error})",
-            subject=str(path),
-            not_done=_NOTHING_DONE,
-            next_step="name a file under syncs/, or copy one from there",
-        ) from None
-    raw, lines = _parse(path, text)
+    page = _read(path)
+    raw = page.raw
     raw.setdefault("name", path.stem)
     found: list[Problem] = []
     sides = {"source": _section(raw, "source", found), "target": _section(raw, "target", found)}
@@ -88,7 +79,7 @@ def load_sync_file(path: Path) -> SyncFile:
         found += [problem for problem in problems(error, SyncFile) if not described.intersection(problem.place[:1])]
     if found:
         raise ConfigurationError(
-            "\n".join(f"{path} line {_line(problem.place, lines)}: {problem.under()}" for problem in found),
+            "\n".join(map(page.told, found)),
             not_done=_NOTHING_DONE,
             next_step="mend the file; `usersync schema` prints what it may hold",
         )
@@ -96,17 +87,19 @@ def load_sync_file(path: Path) -> SyncFile:
 
 
 def placed(error: ConfigurationError, path: Path) -> ConfigurationError:
-    """An error about a key of the sync file, found when the source was read, with the line that the key stands in."""
+    """An error about a key of the sync file that the source's data brought to light, with the line of the key."""
+    key = f"{error.subject}."
     try:
-        _, lines = _parse(path, path.read_text(encoding="utf-8"))
-    except (OSError, ConfigurationError):
+        page = _read(path)
+    except ConfigurationError:
         return error  # the file was changed since
-    line = {".".join(map(str, place)): number for place, number in lines.items() if place}.get(error.subject or "")
-    if line is None:
+    spelled = {".".join(map(str, place)) + ".": line for place, line in page.lines.items() if place}
+    nearest = max((one for one in spelled if key.startswith(one)), key=len, default=None)
+    if nearest is None:
         return error
     return ConfigurationError(
         error.what,
-        subject=f"{path} line {line}: {error.subject}",
+        subject=f"{path} line {spelled[nearest]}: {error.subject}",
         not_done=error.not_done,
         next_step=error.next_step,
     )
@@ -123,48 +116,13 @@ def sync_file_schema() -> dict[str, Any]:
     return schema
 
 
-def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path} line {mark.line + 1}" if mark else str(path)
-        raise ConfigurationError(
-            f"this is not YAML: {getattr(error, 'problem', None) or error}",
-            subject=place,
-            not_done=_NOTHING_DONE,
-            next_step="mend the file",
-        ) from None
-    if not isinstance(raw, dict) or node is None:
-        raise ConfigurationError(
-            "the file holds no sections",
-            subject=str(path),
-            not_done=_NOTHING_DONE,
-            next_step="start from an example under syncs/",
-        )
-    lines: dict[Place, int] = {}
-    _walk(path, node, (), lines)
-    return raw, lines
-
-
-def _walk(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
-    lines.setdefault(place, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*place, key.value)
-            if inner in lines:
-                raise ConfigurationError(
-                    f"the key {'.'.join(map(str, inner))} stands in line {lines[inner]} already; only one would count",
-                    subject=f"{path} line {key.start_mark.line + 1}",
-                    not_done=_NOTHING_DONE,
-                    next_step="remove one of the two",
-                )
-            lines[inner] = key.start_mark.line + 1
-            _walk(path, value, inner, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _walk(path, item, (*place, index), lines)
+def _read(path: Path) -> LocatedYaml:
+    return read_yaml(
+        path,
+        what="sync file",
+        not_done=_NOTHING_DONE,
+        instead="name a file under syncs/, or start from an example there",
+    )
 
 
 def _section(raw: dict[str, Any], side: catalog.Side, found: list[Problem]) -> BaseModel | None:
@@ -185,9 +143,3 @@ def _section(raw: dict[str, Any], side: catalog.Side, found: list[Problem]) -> B
     except ValidationError as error:
         found += [Problem((side, *problem.place), problem.what) for problem in problems(error, model)]
         return None
-
-
-def _line(place: Place, lines: dict[Place, int]) -> int:
-    while place not in lines:
-        place = place[:-1]
-    return lines[place]

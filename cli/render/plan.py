@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.render.grid import grid, labelled, safe
 from ledger.plans import StoredPlan
-from reconcile.explain import changes, kind_title, why
+from reconcile.explain import changes, kind_title, left_behind, why
 from reconcile.plan import KINDS, Kind, Plan, PlanHeader
 
 __all__ = [
@@ -82,6 +82,11 @@ def overview(
     else:
         yield from labelled("to do", "nothing: the target is as the source says", width=width)
     yield from _guard(plan, width, findings, approved_by)
+    staying = left_behind(header)
+    for number, said in enumerate(staying[:FEW]):
+        yield from labelled("" if number else "left behind", f"· {said}", width=width)
+    if len(staying) > FEW:
+        yield from labelled("", f"… {len(staying) - FEW} more groups: see the run's results", width=width)
 
 
 def _source(header: PlanHeader, width: int | None) -> Iterator[Text]:

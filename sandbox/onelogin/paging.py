@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import Request
@@ -31,6 +32,8 @@ class Asked:
     limit: int
     page: int
     fields: str | None
+    updated_since: str | None
+    user_ids: str | None
 
 
 def asked(request: Request, *, default: int, most: int) -> Asked:
@@ -46,7 +49,16 @@ def asked(request: Request, *, default: int, most: int) -> Asked:
         raise BadPage("limit and page must be numbers") from error
     if limit < 1 or page < 1:
         raise BadPage("limit and page must be at least 1")
-    return Asked(min(limit, most), page, query.get("fields"))
+    return Asked(min(limit, most), page, query.get("fields"), query.get("updated_since"), query.get("user_ids"))
+
+
+def moment(text: str) -> datetime:
+    """Raises BadPage for what is no ISO 8601 timestamp."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadPage("updated_since must be an ISO8601 timestamp") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def page_of(
@@ -80,8 +92,9 @@ def page_of(
 
 def _write(wanted: Asked, page: int, *, keeps_fields: bool) -> str:
     parts = {"limit": str(wanted.limit), "page": str(page)}
-    if keeps_fields and wanted.fields is not None:
-        parts["fields"] = wanted.fields
+    if keeps_fields:
+        asked_for = {"fields": wanted.fields, "updated_since": wanted.updated_since, "user_ids": wanted.user_ids}
+        parts |= {name: value for name, value in asked_for.items() if value is not None}
     return quote(base64.b64encode(urlencode(parts).encode()).decode(), safe="")
 
 

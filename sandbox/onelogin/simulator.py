@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import msgspec
 from starlette.applications import Starlette
@@ -23,7 +24,7 @@ from sandbox.company import Company
 from sandbox.control import Control, json_answer
 from sandbox.faults import Fault, Faults
 from sandbox.forms import form_fields
-from sandbox.onelogin.paging import BadPage, asked, page_of
+from sandbox.onelogin.paging import Asked, BadPage, asked, moment, page_of
 from sandbox.onelogin.state import SHOWN_BY_DEFAULT, AccountState
 from sandbox.onelogin.switches import Switches
 from sandbox.serving import served
@@ -65,7 +66,7 @@ class OneLoginSimulator:
 
     @contextmanager
     def served(self) -> Iterator[str]:
-        with served(self.app) as url:
+        with served(self.app, date_header=False) as url:
             yield url
 
     def now(self) -> float:
@@ -95,9 +96,11 @@ class OneLoginSimulator:
                 return refusal(request, 403, "Forbidden", "Insufficient Permissions")
             try:
                 with self.company.lock:
-                    return self._counted(handler(request))
+                    response = self._counted(handler(request))
             except BadPage as error:
                 return refusal(request, 400, "Bad Request", str(error))
+            response.headers["date"] = format_datetime(datetime.fromtimestamp(self.now(), UTC), usegmt=True)
+            return response
 
         return endpoint
 
@@ -170,7 +173,17 @@ class OneLoginSimulator:
             return {name: document[name] for name in dict.fromkeys(["id", *names]) if name in document}
 
         keeps = self.switches.cursor_keeps_fields
-        return page_of(request, list(self.state.people()), show, wanted, keeps_fields=keeps)
+        return page_of(request, self._chosen(wanted), show, wanted, keeps_fields=keeps)
+
+    def _chosen(self, wanted: Asked) -> list[int]:
+        """Those whom the filters leave; of the documented ones, the two that a sync has a use for."""
+        people = self.state.people()
+        if wanted.user_ids is not None:
+            return [key for key in people if str(key) in wanted.user_ids.split(",")]
+        if wanted.updated_since is not None:
+            since = moment(wanted.updated_since)
+            return [key for key, person in people.items() if self.state.updated(person) > since]
+        return list(people)
 
     def _user(self, request: Request) -> Response:
         user_id = request.path_params["id"]
@@ -182,10 +195,14 @@ class OneLoginSimulator:
         wanted = asked(request, default=USERS_PAGE, most=self.switches.most_roles)
         roles = self.state.roles()
         names = [name for name in (wanted.fields or "").split(",") if name in {"apps", "users", "admins"}]
+        most = self.switches.most_users_of_a_role
 
         def show(role_id: int) -> object:
-            further = {"apps": [], "admins": [], "users": self.state.members(roles[role_id])} if names else {}
-            return {"id": role_id, "name": roles[role_id].name, **{name: further[name] for name in names}}
+            members = self.state.members(roles[role_id])[:most] if names else []
+            further = {"apps": [], "admins": [], "users": members}
+            is_named = not names or self.switches.role_names_with_fields
+            shown = {"id": role_id, "name": roles[role_id].name} if is_named else {"id": role_id}
+            return {**shown, **{name: further[name] for name in names}}
 
         return page_of(request, list(roles), show, wanted, keeps_fields=self.switches.cursor_keeps_fields)
 

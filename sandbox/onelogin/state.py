@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
-from sandbox.company import Company, Group, GroupKind, Person, Standing
+from sandbox.company import Company, Group, GroupKind, Happening, Person, Standing
 from sandbox.onelogin.switches import Switches
 
 Document = dict[str, object]
+ROLE_CHANGES: Final = frozenset({Happening.JOINED, Happening.QUIT})
 
 STATUS: Mapping[Standing, int] = {
     Standing.ACTIVE: 1,
@@ -36,6 +39,8 @@ class AccountState:
         self._people: dict[int, Person] = {}
         self._groups: dict[int, Group] = {}
         self._roles_of: dict[str, list[int]] = {}
+        self._seen_changes = 0
+        self._role_updates: dict[str, datetime] = {}
 
     def user_id(self, person_id: str) -> int:
         return 30_000_000 + _number(person_id)
@@ -85,9 +90,18 @@ class AccountState:
             "samaccountname": person.username,
             "external_id": None,
             "created_at": person.created.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-            "updated_at": person.updated.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "updated_at": self.updated(person).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             "custom_attributes": {name: value(person) for name, value in self.switches.custom_attributes.items()},
         }
+
+    def updated(self, person: Person) -> datetime:
+        if not self.switches.role_counts_as_update:
+            return person.updated
+        for change in self.company.changes[self._seen_changes :]:
+            if change.what in ROLE_CHANGES and change.person_id is not None:
+                self._role_updates[change.person_id] = change.at
+        self._seen_changes = len(self.company.changes)
+        return max(person.updated, self._role_updates.get(person.id, person.updated))
 
     def distinguished_name(self, role_id: int) -> str:
         name = re.sub(r"([,;+\\])", r"\\\1", self._groups[role_id].name)

@@ -21,6 +21,8 @@ class Switches:
     """Defaults follow OneLogin's documents; anything may be changed while the simulator runs.
 
     What a cursor remembers besides page and limit is not documented: `cursor_keeps_fields` chooses.
+    Nor is whether a role that a user gains or loses counts as an update of theirs (`role_counts_as_update`), whether a
+    role still has its name where `fields` are asked for, and whether its list of users is cut short.
     """
 
     clients: dict[str, str] = field(default_factory=lambda: {CLIENT_ID: CLIENT_SECRET})
@@ -30,5 +32,8 @@ class Switches:
     most_users: int = 100
     most_roles: int = 650
     cursor_keeps_fields: bool = True
+    role_counts_as_update: bool = False
+    role_names_with_fields: bool = True
+    most_users_of_a_role: int | None = None
     clock_skew_seconds: float = 0.0
     custom_attributes: Mapping[str, Callable[[Person], object]] = field(default_factory=lambda: dict(CUSTOM_ATTRIBUTES))

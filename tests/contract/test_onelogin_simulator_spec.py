@@ -23,7 +23,7 @@ def api() -> ApiDescription:
     return onelogin_description()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def firm() -> Company:
     return company(people=120, groups=24)
 
@@ -147,3 +147,30 @@ def test_refusals(api: ApiDescription, account: OneLoginSimulator, client: httpx
     client.headers["Authorization"] = "bearer wrong"
     assert checked(api, client, "/api/2/users").status_code == 401
     assert checked(api, client, "/api/2/roles").status_code == 401
+
+
+def test_users_are_chosen_by_when_they_were_updated_and_by_id(
+    api: ApiDescription, account: OneLoginSimulator, client: httpx.Client
+) -> None:
+    now = "2026-01-01T00:00:00Z"
+    assert checked(api, client, "/api/2/users", updated_since=now).json() == []
+    person = account.company.pick(1)[0]
+    account.company.rename(person.id)
+    answer = checked(api, client, "/api/2/users", updated_since=now)
+    assert [row["id"] for row in answer.json()] == [account.state.user_id(person.id)]
+    assert answer.headers["total-count"] == "1"
+    first, second = (row["id"] for row in checked(api, client, "/api/2/users", limit=2).json())
+    named = checked(api, client, "/api/2/users", user_ids=f"{first},{second},7").json()
+    assert [row["id"] for row in named] == [first, second]
+    assert checked(api, client, "/api/2/users", updated_since="yesterday").status_code == 400
+
+
+def test_a_role_that_is_gained_counts_as_an_update_only_where_a_switch_says_so(
+    account: OneLoginSimulator, client: httpx.Client
+) -> None:
+    person = account.company.pick(1)[0]
+    account.company.join(person.id, next(iter(account.company.groups)))
+    since = {"updated_since": "2026-01-01T00:00:00Z"}
+    assert client.get("/api/2/users", params=since).json() == []
+    account.switches.role_counts_as_update = True
+    assert [row["id"] for row in client.get("/api/2/users", params=since).json()] == [account.state.user_id(person.id)]

@@ -20,10 +20,13 @@ from connectors.catalog import settings_model, source_kinds, target_kinds
 from connectors.sources.file.settings import GroupColumns, MembershipColumns, PeopleColumns
 from connectors.sources.rest import settings as rest
 from connectors.targets.bitbucket.settings import Rate
+from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.explain import kind_title
-from reconcile.plan import KINDS, Finding
-from reconcile.policy import Attributes, Groups, Guard, Leavers, Limit, People, SourceSanity
+from reconcile.filters import Filter
+from reconcile.plan import KINDS, Finding, LeftBehind
+from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
 from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
+from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
 from tasks.ending import EXIT_CODES
 from tasks.sync_file import Report, SyncFile, load_sync_file
@@ -36,10 +39,20 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "Top level"): SyncFile,
     ("docs/sync-file.md", "people"): People,
     ("docs/sync-file.md", "groups"): Groups,
+    ("docs/sync-file.md", "people filters"): Filter,
     ("docs/sync-file.md", "attributes"): Attributes,
+    ("docs/sync-file.md", "attributes with rules"): Attribute,
+    ("docs/sync-file.md", "attributes.rules"): Rule,
+    ("docs/sync-file.md", "attributes.rules.match"): Match,
+    ("docs/sync-file.md", "attributes.rules.lookup"): Lookup,
     ("docs/sync-file.md", "leavers"): Leavers,
     ("docs/sync-file.md", "guard"): Guard,
+    ("docs/sync-file.md", "groups.rename"): GroupRename,
     ("docs/sync-file.md", "guard limits"): Limit,
+    ("docs/policy-tests.md", "Case"): Case,
+    ("docs/policy-tests.md", "people"): CasePerson,
+    ("docs/policy-tests.md", "accounts"): CaseAccount,
+    ("docs/policy-tests.md", "expect"): Expectation,
     ("docs/sync-file.md", "guard.source"): SourceSanity,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
@@ -69,6 +82,7 @@ FIELDS: Mapping[str, type[BaseModel]] = {
     "group": GroupResult,
     "operation": OperationResult,
     "finding": Finding,
+    "left behind": LeftBehind,
 }
 COMPLETING = {
     "source": {"kind": "okta", "url": "https://example.okta.com", "token": "env:OKTA_TOKEN"},
@@ -147,21 +161,39 @@ def test_every_method_for_leavers_is_documented() -> None:
     assert methods == list(get_args(Leavers.model_fields["method"].annotation))
 
 
+JANE = pl.DataFrame(
+    {
+        "username": ["Jane.Doe@example.com"],
+        "email": ["jane@example.com"],
+        "given_name": ["Jane"],
+        "family_name": ["Doe"],
+        "department": ["R&D"],
+        "nickname": pl.Series([None], dtype=pl.String()),
+        "guest": ["jane_corp.com#EXT#@tenant.onmicrosoft.com"],
+    }
+)
+
+
+def test_rules_in_the_docs_make_what_the_docs_say() -> None:
+    rows = table("docs/sync-file.md", "attributes.rules", "rule")
+    shown_ways: set[str] = set()
+    for text, result in rows:
+        rule = Rule.model_validate(yaml.safe_load(text))
+        shown_ways |= rule.model_dump(exclude_none=True).keys()
+        made = evaluate(JANE, [("made", "key", rule_value(rule, key="key"))])["made"].item()
+        assert (text, shown(made)) == (text, result)
+    assert shown_ways == Rule.model_fields.keys() - {"when"}
+
+
+def test_every_answer_where_no_rule_applies_is_documented() -> None:
+    assert [row[0] for row in table("docs/sync-file.md", "No value", "otherwise")] == list(get_args(Answer))
+
+
 def test_expressions_in_the_docs_make_what_the_docs_say() -> None:
-    jane = pl.DataFrame(
-        {
-            "username": ["Jane.Doe@example.com"],
-            "email": ["jane@example.com"],
-            "given_name": ["Jane"],
-            "family_name": ["Doe"],
-            "department": ["R&D"],
-            "nickname": pl.Series([None], dtype=pl.String()),
-        }
-    )
     rows = table("docs/sync-file.md", "Expressions", "expression")
     assert len(rows) > 5
     for text, result in rows:
-        made = evaluate(jane, [("made", "key", expression(text, key="key"))])["made"].item()
+        made = evaluate(JANE, [("made", "key", expression(text, key="key"))])["made"].item()
         assert (text, shown(made)) == (text, result)
 
 
@@ -213,6 +245,9 @@ def fenced(language: str) -> Iterator[tuple[str, str]]:
     ("page", "block"), [pytest.param(*found, id=f"{found[0]}-{number}") for number, found in enumerate(fenced("yaml"))]
 )
 def test_every_example_of_a_sync_file_loads(page: str, block: str, tmp_path: Path) -> None:
+    if page == "docs/policy-tests.md":
+        Case.model_validate(yaml.safe_load(block))
+        return
     example = {**COMPLETING, **yaml.safe_load(block)}
     path = tmp_path / "example.yaml"
     path.write_text(yaml.safe_dump(example), encoding="utf-8")

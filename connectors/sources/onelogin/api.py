@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote
 
@@ -20,12 +22,15 @@ from connectors.http.retry import RetryPolicy
 from connectors.secret import resolve_secret
 from connectors.sources.onelogin.settings import OneLoginSettings
 
-__all__ = ["CallsLeft", "Listing", "NamedGroup", "OneLoginApi", "User"]
+__all__ = ["CallsLeft", "Listing", "NamedGroup", "OneLoginApi", "RoleMembers", "User"]
 
 Row = TypeVar("Row")
+Role = TypeVar("Role", "NamedGroup", "RoleMembers")
 
 _ROLES_PAGE: Final = 650
 """The most that OneLogin gives (API reference, List Roles)."""
+_NAMED_AT_ONCE: Final = 100
+"""Users who are asked for by their ids in one request, so that the address stays short."""
 _ADVICE: Final = "check client_id and client_secret, and that the credentials have the scope Read All"
 
 
@@ -47,6 +52,14 @@ class NamedGroup(msgspec.Struct):
 
     id: int
     name: str
+
+
+class RoleMembers(msgspec.Struct):
+    """A role with `fields=users`. Whether the name then comes as well, or the list is cut short, is not documented."""
+
+    id: int
+    name: str | None = None
+    users: list[int] | None = None
 
 
 class CallsLeft(
@@ -84,6 +97,8 @@ class Listing(Generic[Row]):
     """What each page says that there are in all."""
     is_sorted: bool = True
     """Whether ids only grew, so that whoever came meanwhile stands at the end."""
+    began: datetime | None = None
+    """OneLogin's time at the first page."""
 
     @property
     def is_whole(self) -> bool:
@@ -109,6 +124,8 @@ class _Pages(Generic[Row]):
         return body
 
     def following(self, here: Where, answer: Answer) -> Where | None:
+        if self._listing.began is None:
+            self._listing.began = _time_of(answer)
         total = answer.headers.get("total-count", "")
         if total.isdecimal():
             self._listing.totals.append(int(total))
@@ -145,12 +162,17 @@ class OneLoginApi:
         )
 
     async def users(
-        self, tell: Callable[[int], None], *, at_most: int | None = None
+        self, tell: Callable[[int], None], *, at_most: int | None = None, only: Params | None = None
     ) -> tuple[Listing[User], dict[int, dict[str, Any]]]:
-        """All users, or the first `at_most`; and what each was given as, which attributes are looked up in."""
+        """All users, those whom `only` filters, or the first `at_most`; and what each was given as, which attributes
+        are looked up in.
+        """
         raw: Listing[dict[str, Any]] = Listing()
-        params: Params = {"limit": at_most or self._settings.page_size, "fields": ",".join(self._fields())}
-        strategy = _Pages(dict[str, Any], raw, numbered=self._settings.paging == "page")
+        size = at_most or self._settings.page_size
+        params: Params = {"limit": size, "fields": ",".join(self._fields()), **(only or {})}
+        # A cursor that forgets a filter would lead to other users.
+        numbered = only is not None or self._settings.paging == "page"
+        strategy = _Pages(dict[str, Any], raw, numbered=numbered)
         users: dict[int, User] = {}
         async for rows in pages(self.client, "/api/2/users", strategy, params):
             for row in rows:
@@ -161,12 +183,37 @@ class OneLoginApi:
             tell(len(users))
             if at_most is not None:
                 break
-        return Listing(users, raw.totals, raw.is_sorted), raw.rows
+        return Listing(users, raw.totals, raw.is_sorted, raw.began), raw.rows
+
+    async def users_called(self, ids: Sequence[int]) -> tuple[dict[int, User], dict[int, dict[str, Any]]]:
+        """Those of these ids who are still there."""
+        users: dict[int, User] = {}
+        documents: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(ids), _NAMED_AT_ONCE):
+            only: Params = {"user_ids": ",".join(map(str, ids[start : start + _NAMED_AT_ONCE]))}
+            listing, raw = await self.users(lambda _count: None, only=only)
+            users |= listing.rows
+            documents |= raw
+        return users, documents
+
+    async def count_users(self) -> int | None:
+        """As OneLogin counts them; None where it gives no count."""
+        listing: Listing[dict[str, Any]] = Listing()
+        strategy = _Pages(dict[str, Any], listing, numbered=True)
+        async for _ in pages(self.client, "/api/2/users", strategy, {"limit": 1, "fields": "id"}):
+            break
+        return listing.totals[0] if listing.totals else None
 
     async def roles(self) -> Listing[NamedGroup]:
-        listing: Listing[NamedGroup] = Listing()
-        strategy: _Pages[NamedGroup] = _Pages(NamedGroup, listing, numbered=self._settings.paging == "page")
-        async for rows in pages(self.client, "/api/2/roles", strategy, {"limit": _ROLES_PAGE}):
+        return await self._roles(NamedGroup, {})
+
+    async def roles_with_members(self) -> Listing[RoleMembers]:
+        return await self._roles(RoleMembers, {"fields": "users"})
+
+    async def _roles(self, kind: type[Role], fields: Params) -> Listing[Role]:
+        listing: Listing[Role] = Listing()
+        strategy: _Pages[Role] = _Pages(kind, listing, numbered=self._settings.paging == "page")
+        async for rows in pages(self.client, "/api/2/roles", strategy, {"limit": _ROLES_PAGE, **fields}):
             for row in rows:
                 listing.is_sorted = listing.is_sorted and (not listing.rows or row.id >= next(reversed(listing.rows)))
                 listing.rows[row.id] = row
@@ -205,3 +252,10 @@ class OneLoginApi:
         own = ["id", "username", "email", "firstname", "lastname", "status", "state", self._settings.membership_field]
         roots = [path.partition(".")[0] for path in self._settings.columns.values()]
         return list(dict.fromkeys([*own, *roots]))
+
+
+def _time_of(answer: Answer) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None

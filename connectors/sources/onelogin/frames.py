@@ -35,12 +35,13 @@ def people_frame(users: Sequence[User], documents: Sequence[Document], settings:
     }
     for column, path in settings.columns.items():
         columns[column] = _text(attribute(document, path) for document in documents)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).sort("external_id")
 
 
 def groups_frame(groups: Mapping[str, str]) -> pl.DataFrame:
     """From group id to name."""
-    return pl.DataFrame({"group_id": list(groups), "name": list(groups.values())}, schema=dict(SOURCE_GROUPS))
+    frame = pl.DataFrame({"group_id": list(groups), "name": list(groups.values())}, schema=dict(SOURCE_GROUPS))
+    return frame.sort("group_id")
 
 
 def memberships_frame(groups_of: Mapping[str, Sequence[str]]) -> pl.DataFrame:
@@ -49,8 +50,8 @@ def memberships_frame(groups_of: Mapping[str, Sequence[str]]) -> pl.DataFrame:
         {"member_id": list(groups_of), "group_id": [list(ids) for ids in groups_of.values()]},
         schema={"member_id": pl.String(), "group_id": pl.List(pl.String())},
     )
-    rows = lists.filter(pl.col("group_id").list.len() > 0).explode("group_id").unique(maintain_order=True)
-    rows = rows.with_columns(pl.lit(value=False).alias("member_is_group"))
+    rows = lists.filter(pl.col("group_id").list.len() > 0).explode("group_id").unique()
+    rows = rows.with_columns(pl.lit(value=False).alias("member_is_group")).sort("group_id", "member_id")
     return rows.select(MEMBERSHIPS.keys()).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
 
 

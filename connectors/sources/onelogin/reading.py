@@ -7,6 +7,7 @@ somebody who is deleted while somebody else is created between two pages, so tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -16,12 +17,12 @@ from connectors.sources.onelogin.api import Listing, OneLoginApi, User
 from connectors.sources.onelogin.frames import directory_groups
 from connectors.sources.onelogin.settings import OneLoginSettings
 
-__all__ = ["Reading"]
+__all__ = ["FullRead"]
 
 _NAMED: Final = 5
 
 
-class Reading:
+class FullRead:
     """Collects users, groups (id to name), the groups of each person, and findings."""
 
     def __init__(self, api: OneLoginApi, settings: OneLoginSettings, progress: Progress | None) -> None:
@@ -33,6 +34,8 @@ class Reading:
         self.groups: dict[str, str] = {}
         self.groups_of: dict[str, list[str]] = {}
         self.findings: list[str] = []
+        self.began: datetime | None = None
+        """OneLogin's time before the first user came; None where it does not tell."""
 
     async def run(self) -> None:
         """Groups are read after the users, so that a new one that somebody is in already is among them."""
@@ -52,6 +55,7 @@ class Reading:
             self._progress("people", count)
 
         listing, documents = await self._api.users(tell)
+        self.began = listing.began
         if not listing.is_whole:
             listing, documents = await self._api.users(lambda _count: None)
         self._judge("users", listing)

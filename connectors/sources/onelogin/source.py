@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from connectors.contract import CheckFinding, Progress
+from connectors.contract import CheckFinding, Progress, Reading
 from connectors.http.retry import RetryPolicy
 from connectors.sources.onelogin.api import OneLoginApi
+from connectors.sources.onelogin.changes import Update, Watermark
 from connectors.sources.onelogin.checking import check
 from connectors.sources.onelogin.frames import groups_frame, memberships_frame, people_frame
-from connectors.sources.onelogin.reading import Reading
+from connectors.sources.onelogin.reading import FullRead
 from connectors.sources.onelogin.settings import OneLoginSettings
 from directory.errors import ConfigurationError, SourceUnavailable
 from directory.snapshot import Completeness, SourceSnapshot
@@ -43,16 +44,30 @@ class OneLoginSource:
         `CredentialsRefused`, or `ConfigurationError` for a secret that cannot be had. Findings: lists that are shorter
         than OneLogin counts or that changed while they were read, roles that are not listed.
         """
+        return (await self.read_all(progress)).snapshot
+
+    @property
+    def blind_to(self) -> tuple[str, ...]:
+        """What can neither be asked for nor be noticed by a count."""
+        if self._settings.groups_from != "roles":
+            return ()
+        not_promised = (
+            "that every change of a user counts as an update, or that its roles name everybody who is in them"
+        )
+        return (f"OneLogin does not promise {not_promised}",)
+
+    async def read_all(self, progress: Progress | None = None) -> Reading:
+        """As `read`. No watermark where the read is not complete, or `groups_from` is not `roles`."""
         read_at = datetime.now(UTC)
         api = self._opened()
         before = api.client.requests
         await self._require_calls(api)
-        reading = Reading(api, self._settings, progress)
+        reading = FullRead(api, self._settings, progress)
         await reading.run()
         users = list(reading.users.values())
         documents = [reading.documents[user.id] for user in users]
         people = await asyncio.to_thread(people_frame, users, documents, self._settings)
-        return SourceSnapshot(
+        snapshot = SourceSnapshot(
             completeness=Completeness(tuple(reading.findings)),
             read_at=read_at,
             requests=api.client.requests - before,
@@ -60,6 +75,39 @@ class OneLoginSource:
             groups=groups_frame(reading.groups),
             memberships=memberships_frame(reading.groups_of),
         )
+        mark = None if reading.findings else Watermark.at(reading.began, self._settings)
+        return Reading(snapshot, None if mark is None else mark.written())
+
+    async def read_changes(self, last: Reading, progress: Progress | None = None) -> Reading | None:
+        """Three requests where nothing changed, besides one for a token: who was updated, how many there are, and the
+        roles. None as well where somebody was deleted.
+        """
+        mark = Watermark.read(last.watermark, self._settings)
+        if mark is None:
+            return None
+        read_at = datetime.now(UTC)
+        api = self._opened()
+        before = api.client.requests
+        await self._require_calls(api)
+        update = Update(api, self._settings, last.snapshot)
+        frames = await update.run(mark.since)
+        if frames is None:
+            return None
+        following = Watermark.at(update.began, self._settings)
+        people, groups, memberships = frames
+        if progress is not None:
+            progress("people", people.height)
+            progress("groups", groups.height)
+            progress("memberships", memberships.height)
+        snapshot = SourceSnapshot(
+            completeness=Completeness(),
+            read_at=read_at,
+            requests=api.client.requests - before,
+            people=people,
+            groups=groups,
+            memberships=memberships,
+        )
+        return Reading(snapshot, None if following is None else following.written())
 
     async def check(self) -> list[CheckFinding]:
         """Whether the credentials work and for what, how many users and roles there are, and the calls left."""

@@ -41,7 +41,7 @@ WAYS = st.one_of(
 
 @st.composite
 def rules(draw: st.DrawFn) -> dict[str, Any]:
-    return draw(WAYS) | ({"when": draw(CONDITIONS)} if draw(st.booleans()) else {})
+    return {**draw(WAYS)} | ({"when": draw(CONDITIONS)} if draw(st.booleans()) else {})
 
 
 @st.composite

@@ -32,7 +32,7 @@ def test_every_change_says_what_to_whom_and_why():
         ("add to group", "joe", "dev", "dev"),
         ("add to group", "lee", "all", "all > dev"),
         ("add to group", "lee", "dev", "dev"),
-        ("remove from group", "lee", "ops", "not a member in the source"),
+        ("remove from group", "lee", "ops", "the source has no such group any more"),
     ]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from fnmatch import fnmatch
 from typing import Any
 
 import polars as pl
@@ -131,9 +133,24 @@ def _expected(world: World) -> dict[str, dict[str, Any]]:
     for external_id, row in people.items():
         mine = {name for name, inners in members.items() if external_id in inners}
         if row["active"] and (not required or required & {name.lower() for name in mine}):
-            given_groups = {name.lower() for name in mine if name.lower() not in ignored}
+            given_groups = {_called(world, name) for name in mine if name.lower() not in ignored}
+            given_groups = {key for key in given_groups if not _is_local(world, key)}
             found[external_id] = {**row, "groups": given_groups | {name.lower() for name in world.policy.groups.always}}
     return found
+
+
+def _called(world: World, name: str) -> str:
+    """The folded name that a source group has in the target."""
+    for rule in world.policy.groups.rename:
+        if rule.exact and rule.exact.lower() == name.lower():
+            return rule.to.lower()
+        if rule.match and re.search(rule.match, name):
+            return re.sub(rule.match, rule.to, name).lower()
+    return name.lower()
+
+
+def _is_local(world: World, key: str) -> bool:
+    return any(fnmatch(key, pattern.lower()) for pattern in world.policy.groups.local)
 
 
 def _names(world: World) -> set[str]:
@@ -150,16 +167,30 @@ def _reached(nested: dict[str, list[str]], start: str) -> set[str]:
     return seen
 
 
-def _assigned(world: World) -> set[str]:
-    now = {name.lower() for name in _names(world) if name.lower() not in world.policy.groups.ignore}
+def _given_now(world: World) -> set[str]:
+    keys = {_called(world, name) for name in _names(world) if name.lower() not in world.policy.groups.ignore}
+    return {key for key in keys if not _is_local(world, key)} | {name.lower() for name in world.policy.groups.always}
+
+
+def _given_before(world: World) -> set[str]:
+    """Groups that the sync assigned, assigns no more, and the target has."""
     there = {name.lower() for name in world.target.groups["name"]}
     before = {name.lower() for name in world.present.managed_groups} & there
-    return now | {name.lower() for name in world.policy.groups.always} | before
+    return {key for key in before - _given_now(world) if not _is_local(world, key)}
+
+
+def _assigned(world: World) -> set[str]:
+    return _given_now(world) | _given_before(world)
 
 
 def _removable(world: World) -> set[str]:
-    listed = world.policy.groups.remove_from
-    return _assigned(world) if listed is None else {name.lower() for name in listed}
+    rules = world.policy.groups
+    if rules.remove_from is not None:
+        return {name.lower() for name in rules.remove_from if not _is_local(world, name.lower())}
+    orphaned = _given_before(world) & {name.lower() for name in _names(world)}
+    vanished = _given_before(world) - orphaned
+    emptied = vanished if rules.vanished == "empty" else set()
+    return _given_now(world) | emptied | (orphaned if rules.orphaned == "remove" else set())
 
 
 def _account(model: Model, ledger: Ledger, external_id: str) -> dict[str, Any]:

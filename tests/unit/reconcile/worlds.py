@@ -91,6 +91,12 @@ def policies(draw: st.DrawFn) -> Policy:
             "remove_from": draw(st.sampled_from([None, None, [], ["dev"], ["local", "ops"]])),
             "always": draw(st.sampled_from([[], ["stash-users"]])),
             "create": draw(st.booleans()),
+            "rename": draw(
+                st.sampled_from([[], [], [{"exact": "DEV", "to": "all"}], [{"match": "^[oO]p", "to": "d"}]])
+            ),
+            "local": draw(st.sampled_from([[], [], [], ["d?"], ["OPS"]])),
+            "vanished": draw(st.sampled_from(["empty", "keep"])),
+            "orphaned": draw(st.sampled_from(["keep", "remove"])),
         },
         leavers={"method": draw(st.sampled_from(["remove_access", "remove_access", "keep", "delete"]))},
     )
