@@ -18,8 +18,8 @@ __all__ = ["FEEDS", "Feed", "Ownership"]
 Feed = tuple[str | None, str | None]
 """Id and name of a source group that feeds a target group; both None for a group that everybody gets."""
 
-FEEDS: Mapping[str, pl.DataType] = {"name": pl.String(), "source_id": pl.String(), "source_name": pl.String()}
-"""One row a feed: the target group's name, and the feed."""
+FEEDS: Mapping[str, pl.DataType] = {"key": pl.String(), "source_id": pl.String(), "source_name": pl.String()}
+"""One row a feed: the target group's name, folded, and the feed."""
 
 _READ = text("SELECT name FROM owned_groups WHERE sync = :sync")
 _READ_FEEDS = text("SELECT name, feeds FROM group_feeds WHERE sync = :sync ORDER BY name")
@@ -59,7 +59,8 @@ class Ownership:
         *,
         at: datetime | None = None,
     ) -> None:
-        """From now on these groups are the sync's; `feeds` replaces what is noted of the groups that it names."""
+        """From now on these groups are the sync's; `feeds` replaces what is noted of the groups that it names,
+        folded."""
         moment = micros(at)
         rows = [{"sync": sync, "name": name, "at": moment} for name in groups]
         notes = [{"sync": sync, "name": name, "feeds": json.dumps(fed)} for name, fed in (feeds or {}).items()]
@@ -72,4 +73,4 @@ class Ownership:
         rows = [{"sync": sync, "name": name} for name in groups]
         with self._database.write() as connection:
             write_rows(connection, _REMOVE, rows)
-            write_rows(connection, _FORGET, rows)
+            write_rows(connection, _FORGET, [{**row, "name": row["name"].lower()} for row in rows])

@@ -175,6 +175,7 @@ class GroupFeeds(Table, table=True):
 
     sync: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
+    """In lower case."""
     feeds: str = Field(sa_type=Text)
     """A JSON list of [id, name] of source groups, both null for a group that everybody gets."""
 

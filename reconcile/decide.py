@@ -73,6 +73,7 @@ def plan_selection(
         outcomes=dict(sorted(verdicts["outcome"].value_counts().iter_rows())),
         population=measures.population,
         managed_groups=difference.managed_groups,
+        feeds=difference.feeds,
         left_behind=difference.left_behind,
         seats_used=measures.seats_before,
         seats_after=measures.seats_after,

@@ -19,8 +19,8 @@ from reconcile.memberships import (
     wanted_memberships,
 )
 from reconcile.numbered import NumberedTarget
-from reconcile.ownership import NO_FEEDS, feeds_now, left_behind, managed_groups
-from reconcile.plan import KINDS, OPERATIONS, REMOVING, LeftBehind
+from reconcile.ownership import NO_FEEDS, changed_feeds, left_behind, managed_groups
+from reconcile.plan import KINDS, OPERATIONS, REMOVING, Feeds, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
 
@@ -59,8 +59,8 @@ class Difference:
     """Managed accounts: `external_id`, `account` UInt32, `leaving` Boolean."""
     managed_groups: tuple[str, ...]
     """Names of the groups that this sync assigns, or has assigned and the target still has."""
-    feeds: pl.DataFrame
-    """What feeds the groups that are assigned now, schema `reconcile.ownership.FEEDS`."""
+    feeds: dict[str, Feeds]
+    """What feeds groups that are assigned now, by folded name, where it changed."""
     left_behind: tuple[LeftBehind, ...]
     """Groups that are assigned no more and keep their members."""
 
@@ -114,7 +114,7 @@ def diff(
         added=missing.select("external_id", "number"),
         managed=_managed(named, leavers),
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
-        feeds=feeds_now(selection, policy.groups.always),
+        feeds=changed_feeds(selection, policy.groups.always, present.feeds),
         left_behind=left_behind(unequal.unwanted, named, managed),
     )
 

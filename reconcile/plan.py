@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -19,8 +19,10 @@ __all__ = [
     "GRANTS",
     "KINDS",
     "OPERATIONS",
+    "ORIGINS",
     "REMOVING",
     "VERDICTS",
+    "Feeds",
     "Finding",
     "Kind",
     "LeftBehind",
@@ -88,6 +90,11 @@ GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(),
 are few of them however many people there are."""
 
 
+ORIGINS: Mapping[str, pl.DataType] = {"seq": pl.UInt32(), "origin": pl.String()}
+"""Why an operation is due: `source` (it changed), `rules` (the sync file changed) or `drift` (the target was changed by
+hand since the last run that ended well)."""
+
+
 class Finding(BaseModel):
     """One thing that the guard stopped at."""
 
@@ -98,6 +105,10 @@ class Finding(BaseModel):
     allowed: int | None
     message: str
     samples: tuple[str, ...] = ()
+
+
+Feeds = tuple[tuple[str | None, str | None], ...]
+"""Ids and names of the source groups that feed a target group; both None for `groups.always`."""
 
 
 class LeftBehind(BaseModel):
@@ -135,6 +146,8 @@ class PlanHeader(BaseModel):
     population: int = 0
     """Managed accounts in the target when the plan was made."""
     managed_groups: tuple[str, ...] = ()
+    feeds: dict[str, Feeds] = {}
+    """By folded name, groups that are fed by other source groups than the ledger knows."""
     left_behind: tuple[LeftBehind, ...] = ()
     """Groups that are assigned no more and keep their members, because the sync file says so."""
     seats_used: int | None = None
@@ -153,6 +166,8 @@ class Plan:
     """Schema `VERDICTS`, sorted by `external_id`. Not part of the digest: it explains the plan, and is not applied."""
     grants: pl.DataFrame
     """Schema `GRANTS`."""
+    origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGINS))
+    """Schema `ORIGINS`; empty where no earlier run tells. Not part of the digest either."""
 
     @cached_property
     def id(self) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import ledger.snapshots
+from ledger.frame import dump
 from ledger.opening import Ledger
 from ledger.snapshots import StoredSnapshot, content_digest
 
@@ -37,7 +38,6 @@ def test_each_sync_and_side_has_its_own_and_the_latest_counts(book: Ledger):
 
 def test_the_same_rows_are_not_written_again(book: Ledger, monkeypatch: pytest.MonkeyPatch):
     written: list[int] = []
-    dump = ledger.snapshots.dump
 
     def counting(frame: pl.DataFrame) -> bytes:
         written.append(frame.height)
