@@ -22,6 +22,7 @@ KindName = Literal[
     "create_group",
     "adopt",
     "remove_access",
+    "set_aside",
     "delete",
     "rename",
     "create",

@@ -61,7 +61,7 @@ def plan_selection(
         *judge(measures, policy.guard),
     )
     per_person, grants = grants_of(selection)
-    verdicts = judge_people(selection, correlation, difference, per_person)
+    verdicts = judge_people(selection, difference, per_person)
     header = PlanHeader(
         sync=names.sync,
         source=names.source,

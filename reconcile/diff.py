@@ -18,11 +18,14 @@ from reconcile.memberships import (
     surplus_memberships,
     wanted_memberships,
 )
+from reconcile.names import give_names
 from reconcile.numbered import NumberedTarget
 from reconcile.ownership import NO_FEEDS, changed_feeds, left_behind, managed_groups
 from reconcile.plan import KINDS, OPERATIONS, REMOVING, Feeds, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
+from reconcile.succession import make_way, vacated, with_successors
+from reconcile.waves import waves
 
 __all__ = ["Difference", "Present", "diff"]
 
@@ -45,6 +48,8 @@ class Present:
 
 @dataclass(frozen=True)
 class Difference:
+    correlation: Correlation
+    """As it was, with what became of the names that people want."""
     operations: pl.DataFrame
     """Schema `reconcile.plan.OPERATIONS`."""
     withheld: dict[str, int]
@@ -75,11 +80,14 @@ def diff(
     complete: bool,
 ) -> Difference:
     """Decide every operation. `complete` says whether the source was read completely; if not, nothing is removed."""
-    named = named_people(selection, correlation, target.accounts)
     managed = managed_groups(selection, target, present.managed_groups, present.feeds, policy.groups)
     leavers = leaving(selection, correlation, target.accounts)
 
     left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
+    free = vacated(left, target)
+    given = give_names(correlation, selection, target, policy.people, free if complete else free.clear())
+    left = with_successors(make_way(left, given.aside, target), target)
+    named = named_people(selection, given, target.accounts)
     wanted = wanted_memberships(selection, named, target)
     unequal = compare(wanted, target)
     missing = missing_memberships(wanted, unequal.lacking, selection, named, target, create_groups=policy.groups.create)
@@ -107,6 +115,7 @@ def diff(
         operations = operations.filter(~pl.col("kind").is_in(REMOVING))
         removed = removed.clear()
     return Difference(
+        correlation=given.correlation,
         operations=_in_order(operations),
         withheld=dict(sorted(withheld.items())),
         withheld_people=withheld_people,
@@ -132,12 +141,19 @@ def _managed(named: pl.DataFrame, leavers: pl.DataFrame) -> pl.DataFrame:
 
 def _in_order(operations: pl.DataFrame) -> pl.DataFrame:
     order = pl.col("kind").replace_strict(_KIND_ORDER, return_dtype=pl.UInt8, default=None)
-    keys = [order, folded("username"), folded("group"), pl.col("external_id")]
+    keys = [order, pl.col("wave"), folded("username"), folded("group"), pl.col("external_id")]
     complete = operations.with_columns(
         pl.lit(None, dtype).alias(name) for name, dtype in OPERATIONS.items() if name not in operations.columns
     )
+    renames = complete.filter(pl.col("kind") == "rename")
+    waved = pl.concat(
+        [
+            complete.filter(pl.col("kind") != "rename").with_columns(pl.lit(0, pl.UInt32).alias("wave")),
+            renames.with_columns(waves(renames).alias("wave")),
+        ]
+    )
     return (
-        complete.sort(keys, nulls_last=False)
+        waved.sort(keys, nulls_last=False)
         .drop("seq", strict=False)
         .with_row_index("seq")
         .select(pl.col(name).cast(dtype) for name, dtype in OPERATIONS.items())

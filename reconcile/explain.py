@@ -12,6 +12,7 @@ _TITLES = {
     "create_group": "create group",
     "adopt": "adopt account",
     "remove_access": "remove access",
+    "set_aside": "set aside",
     "delete": "delete account",
     "rename": "rename",
     "create": "create account",
@@ -62,7 +63,7 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         before.str.json_path_match("$.groups").str.strip_chars('[]"').str.replace_all('","', ", ", literal=True)
     )
     detail = (
-        pl.when(pl.col("kind") == "rename")
+        pl.when(pl.col("kind").is_in(["rename", "set_aside"]))
         .then(pl.format("{} → {}", "username", field(after, "username")))
         .when(pl.col("kind") == "update")
         .then(pl.concat_str([turned("display_name"), turned("email")], separator="; ", ignore_nulls=True))
@@ -79,6 +80,8 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
                 ignore_nulls=True,
             )
         )
+        .when(pl.col("kind") == "delete")
+        .then(_successor(after))
         .otherwise(pl.col("group"))
     )
     rows = shown.select(
@@ -88,6 +91,20 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         pl.col("reason").fill_null("").alias("why"),
     )
     return rows, operations.height - shown.height
+
+
+def _successor(after: pl.Expr) -> pl.Expr:
+    """Who takes over the name of a deleted account, as far as the target tells."""
+    known = after.str.json_path_match("$.takes_over")
+    hidden = (
+        after.str.json_path_match("$.may_hide_in").str.strip_chars('[]"').str.replace_all('","', ", ", literal=True)
+    )
+    return (
+        pl.when(known.is_not_null())
+        .then(pl.format("then the account of the same name in {} takes over", known))
+        .when(hidden != "")
+        .then(pl.format("if {} has an account of the same name, it takes over; Bitbucket does not show it", hidden))
+    )
 
 
 def why(plan: Plan, person: str) -> pl.DataFrame:

@@ -34,6 +34,7 @@ Kind = Literal[
     "create_group",
     "adopt",
     "remove_access",
+    "set_aside",
     "delete",
     "rename",
     "create",
@@ -47,6 +48,7 @@ KINDS: tuple[Kind, ...] = (
     "create_group",
     "adopt",
     "remove_access",
+    "set_aside",
     "delete",
     "rename",
     "create",
@@ -56,7 +58,8 @@ KINDS: tuple[Kind, ...] = (
     "remove_membership",
 )
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
-first, and the seats they free may be needed by joiners. Movers gain before they lose: nobody is locked out between."""
+first, and the seats they free may be needed by joiners. Whose name somebody else gets is set aside under a temporary
+one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between."""
 
 REMOVING: frozenset[str] = frozenset({"remove_access", "delete", "remove_membership"})
 """Kinds that an incomplete read must not justify."""

@@ -59,6 +59,7 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
+_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside",)
 _COLUMNS = 3
 _BETWEEN = 4
 
@@ -113,9 +114,10 @@ def _counts(counts: dict[str, int], width: int | None) -> Iterator[Text]:
     digits = max(len(f"{count:,}") for count in counts.values())
     cell = TITLE_WIDTH + digits + _BETWEEN
     columns = _COLUMNS if width is None else max(1, min(_COLUMNS, (width - 2 + _BETWEEN) // cell))
-    for start in range(0, len(_COUNTED), columns):
+    shown = [*_COUNTED, *(kind for kind in _COUNTED_WHERE_THERE_ARE_ANY if counts.get(kind))]
+    for start in range(0, len(shown), columns):
         line = Text("  ")
-        for kind in _COUNTED[start : start + columns]:
+        for kind in shown[start : start + columns]:
             count = counts.get(kind, 0)
             figure = f"{kind_title(kind):<{TITLE_WIDTH}}{count:>{digits},}{' ' * _BETWEEN}"
             line.append(figure, style="" if count else "dim")
