@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from typing import Any
 
 import pytest
 
@@ -15,27 +13,17 @@ from connectors.sources.ldap import LdapSettings, LdapSource
 from sandbox.company import Company, Person
 from tests.company_ldif import entry_uuid, locked, openldap
 from tests.company_on_slapd import CompanyOnSlapd
+from tests.contract.ldap_stage import missing_here, settings_for
 from tests.contract.source_contract import Sleeps, SourceContract, Stage
-from tests.slapd import PASSWORD, READER, SUFFIX, Slapd, missing, slapd
+from tests.slapd import PASSWORD, slapd
 
 
 @pytest.fixture(autouse=True)
 def _what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    reason = missing() or (None if find_spec("ldap") else "python-ldap is not installed (make ldap)")
+    reason = missing_here()
     if reason:
         pytest.skip(reason)
     monkeypatch.setenv("LDAP_PASSWORD", PASSWORD)
-
-
-def settings_for(server: Slapd, **more: Any) -> LdapSettings:
-    """Of a server with a certificate by ldaps://, of another in the clear."""
-    secured: Mapping[str, Any] = (
-        {"url": server.ldaps_url, "ca_file": server.ca_file}
-        if server.ldaps_url
-        else {"url": server.url, "encryption": "none"}
-    )
-    given = {"product": "openldap", "base": SUFFIX, "bind_dn": READER, "bind_password": "env:LDAP_PASSWORD"}
-    return LdapSettings.model_validate({**given, **secured, **more})
 
 
 class CaughtUpFirst(LdapSource):
