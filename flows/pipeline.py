@@ -21,16 +21,18 @@ from reconcile.sanity import source_stats
 from tasks.bookkeeping import Bookkeeper
 from tasks.crashes import settle_doubts, without_results
 from tasks.decide import diff, normalize, scope_of, select
+from tasks.drift import with_origins
 from tasks.ending import Ending, Status, status_of_error
 from tasks.extract import extract_source, extract_target
 from tasks.guard import guard
 from tasks.lease import holding
 from tasks.load import load
 from tasks.loading import Loader
-from tasks.memory import last_good_source, owned_groups, remembered
+from tasks.memory import last_good_source, own_groups, owned_groups, remembered
 from tasks.plans import scope_of_plan, stored_plan
 from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
+from tasks.snapshots import keep_acted_on, keep_sides
 from tasks.sync_file import placed
 from tasks.workshop import Workshop
 
@@ -54,9 +56,13 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
             if not await guard(shop.ledger, plan):
                 return _held(plan)
             so_far.approved = plan.held
-            outcome = _nothing_to_do(plan) if plan.empty else await _load(shop, so_far, lease, plan.operations)
-            if outcome[0] in {"succeeded", "nothing_to_do"} and so_far.extracted is not None:
-                keep_reading(shop.ledger, shop.sync.name, so_far.extracted)
+            if plan.empty:
+                outcome = _nothing_to_do(plan)
+                own_groups(shop.ledger, plan)
+            else:
+                outcome = await _load(shop, so_far, lease, plan.operations)
+            if outcome[0] in {"succeeded", "nothing_to_do"}:
+                _keep(shop, so_far)
             return outcome
 
     return await _run(shop, "sync", body)
@@ -170,9 +176,19 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     present = remembered(shop.ledger, shop.sync.name, target)
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
-    so_far.plan = plan
+    plan = with_origins(shop.ledger, plan, selection, policy)
+    so_far.plan, so_far.source = plan, source
+    keep_sides(shop.ledger, shop.sync.name, source, target)
     shop.observer.planned(plan)
     return plan
+
+
+def _keep(shop: Workshop, so_far: RunSoFar) -> None:
+    """Where the next run goes on from, and what it compares with."""
+    if so_far.extracted is not None:
+        keep_reading(shop.ledger, shop.sync.name, so_far.extracted)
+    if so_far.source is not None:
+        keep_acted_on(shop.ledger, shop.sync.name, so_far.source, shop.sync.policy)
 
 
 async def _close_crashed(shop: Workshop, target: TargetSnapshot, run_id: str) -> None:
@@ -222,7 +238,7 @@ async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.D
     so_far.sent = True
     shop.ledger.runs.attach_plan(so_far.run.id, plan.id)
     shop.ledger.plans.set_state(plan.id, "applying")
-    shop.ledger.ownership.add(shop.sync.name, plan.header.managed_groups)
+    own_groups(shop.ledger, plan)
     settings = shop.sync.target
     loader = Loader(
         operations,

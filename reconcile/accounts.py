@@ -1,22 +1,25 @@
-"""Operations on the accounts of wanted people: adopt, rename, create, update."""
+"""Operations on the accounts of wanted people: adopt, set aside, rename, create, update."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from reconcile.correlate import Correlation, too_long
+from reconcile.correlate import too_long
+from reconcile.names import GivenNames
 from reconcile.select import Selection
 
-__all__ = ["CLEARING", "account_operations", "json_object", "named_people"]
+__all__ = ["CLEARING", "account_operations", "json_object", "named_people", "set_aside"]
+
 
 CLEARING = "the source has no display name any more, so the username stands in its place"
 """The reason of an update that clears. Bitbucket takes neither an account without a display name nor an address that is
 empty (its own validation: 1 to 255 characters, and a valid address), so an e-mail address cannot be cleared there."""
 
 
-def named_people(selection: Selection, correlation: Correlation, accounts: pl.DataFrame) -> pl.DataFrame:
-    """Wanted people that can be synced, with what their account is called now (`current`) and will be (`username`)."""
-    able = correlation.people.filter(
+def named_people(selection: Selection, given: GivenNames, accounts: pl.DataFrame) -> pl.DataFrame:
+    """Wanted people that can be synced, with what their account is called now (`current`), for a moment (`aside`, null
+    for most) and in the end (`username`)."""
+    able = given.correlation.people.filter(
         ~pl.col("match").is_in(["protected", "absent"]) & ((pl.col("match") == "linked") | pl.col("problem").is_null())
     )
     wished = selection.people.select(
@@ -48,7 +51,9 @@ def named_people(selection: Selection, correlation: Correlation, accounts: pl.Da
         & (pl.col("wish").str.to_lowercase() != pl.col("current").str.to_lowercase())
     ).fill_null(value=False)
     username = pl.when(pl.col("account").is_null() | renames).then("wish").otherwise("current")
-    return joined.with_columns(renames.alias("renames"), username.alias("username"))
+    return joined.join(given.aside, on="account", how="left", maintain_order="left").with_columns(
+        renames.alias("renames"), username.alias("username")
+    )
 
 
 def account_operations(named: pl.DataFrame) -> pl.DataFrame:
@@ -68,12 +73,14 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
         pl.col("current").alias("username"),
         pl.format("the account exists with the same {}", pl.col("match").str.strip_prefix("adopt_")).alias("reason"),
     )
+    cycles = named.filter(pl.col("renames") & pl.col("aside").is_not_null())
+    called = pl.coalesce("aside", "current").alias("username")
     renamed = named.filter("renames").select(
         pl.lit("rename").alias("kind"),
         "external_id",
         "account_id",
-        pl.col("current").alias("username"),
-        json_object(pl.col("current").alias("username")).alias("before"),
+        called,
+        json_object(called).alias("before"),
         json_object(pl.col(wish["username"]).alias("username")).alias("after"),
         pl.lit("the source calls them so now").alias("reason"),
     )
@@ -95,7 +102,21 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("the source's attributes changed"))
         .alias("reason"),
     )
-    return pl.concat([adopted, renamed, created, updated], how="diagonal")
+    swapped = set_aside(cycles, "the names of several people go round, and one has to make way first")
+    return pl.concat([adopted, swapped, renamed, created, updated], how="diagonal")
+
+
+def set_aside(accounts: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """Operations that give accounts their temporary name (`aside`) in place of their own (`current`)."""
+    return accounts.select(
+        pl.lit("set_aside").alias("kind"),
+        "external_id",
+        "account_id",
+        pl.col("current").alias("username"),
+        json_object(pl.col("current").alias("username")).alias("before"),
+        json_object(pl.col("aside").alias("username")).alias("after"),
+        pl.lit(reason).alias("reason"),
+    )
 
 
 def _sendable(column: str) -> pl.Expr:

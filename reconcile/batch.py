@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +24,7 @@ from directory.call import (
 )
 from reconcile.cover import minimum_cover
 from reconcile.plan import KINDS
+from reconcile.waves import waves
 
 __all__ = ["Batch", "batches", "pack", "split"]
 
@@ -38,10 +40,12 @@ class Batch:
     kind: str
     calls: tuple[Call, ...]
     seqs: tuple[int, ...]
+    wave: int = 0
+    """Batches of one kind and wave may be sent side by side, those of a later wave only after all of these."""
 
 
 def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
-    """Per kind, in order, the batches that may be sent side by side. `adopt` needs no call and comes with none.
+    """Per kind, in order, the batches, wave by wave. `adopt` needs no call and comes with none.
 
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
@@ -60,7 +64,11 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
     if kind == "adopt":
         seqs = chosen["seq"].to_list()
         return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
-    return [Batch(kind, tuple(_calls(kind, row)), (row["seq"],)) for row in chosen.iter_rows(named=True)]
+    if kind == "rename":
+        chosen = chosen.with_columns(waves(chosen).alias("wave")).sort("wave", "seq")
+    return [
+        Batch(kind, tuple(_calls(kind, row)), (row["seq"],), row.get("wave", 0)) for row in chosen.iter_rows(named=True)
+    ]
 
 
 def split(batch: Batch) -> list[Batch]:
@@ -100,7 +108,7 @@ def _grouped(edges: pl.DataFrame, one: str, many: str, most_members: int) -> Ite
         yield Batch("add_membership", (call,), tuple(row["seq"]))
 
 
-def _calls(kind: str, row: dict[str, str]) -> Iterator[Call]:  # noqa: C901, PLR0912 - one arm a kind reads best
+def _calls(kind: str, row: dict[str, Any]) -> Iterator[Call]:  # noqa: C901, PLR0912 - one arm a kind reads best
     name = row["username"]
     before, after = (json.loads(row[side]) if row[side] else {} for side in ("before", "after"))
     match kind:
@@ -110,7 +118,7 @@ def _calls(kind: str, row: dict[str, str]) -> Iterator[Call]:  # noqa: C901, PLR
             yield CreateAccount(name, after["display_name"], after["email"])
         case "update":
             yield UpdateAccount(name, after["display_name"] or name, after["email"] or "")
-        case "rename":
+        case "rename" | "set_aside":
             yield RenameAccount(name, after["username"])
         case "delete":
             yield DeleteAccount(name)

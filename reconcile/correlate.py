@@ -17,7 +17,7 @@ from reconcile.pattern import matches_any
 from reconcile.policy import People
 from reconcile.select import Selection
 
-__all__ = ["LINKS", "Correlation", "correlate", "too_long"]
+__all__ = ["LINKS", "Correlation", "correlate", "shielded", "too_long"]
 
 LINKS: Mapping[str, pl.DataType] = {
     "external_id": pl.String(),
@@ -37,8 +37,9 @@ class Correlation:
     people: pl.DataFrame
     """One row a wanted person: `person` UInt32, `account` UInt32 (row of the target's accounts, null for none), `match`
     String (`linked`, `adopt_username`, `adopt_email`, `new`, `protected`, or `absent`: there is no account, and none is
-    made), `state` String (of the link), `problem` String (why the name cannot be given, and what to do; null for none).
-    A problem stops a creation, an adoption or a rename; a linked person's memberships are kept right all the same."""
+    made), `state` String (of the link), `problem` String (why they cannot be synced as they are, and what to do; null
+    for none; whether their name is free is decided later, by `reconcile.names`). A problem stops a creation, an
+    adoption or a rename; a linked person's memberships are kept right all the same."""
     leavers: pl.DataFrame
     """Linked accounts whose person is gone or not wanted: `external_id`, `account` UInt32, `state`, `protected`."""
 
@@ -65,20 +66,18 @@ def correlate(selection: Selection, target: NumberedTarget, links: pl.DataFrame,
     if "email" in policy.adopt:
         # A protected account is nobody's: its address must keep nobody from an account of their own.
         matched = _adopt(matched, accounts.filter(~pl.col("protected")), linked, "mail_key", "adopt_email")
-    reserved = _protected("username", target, policy)
+    reserved = shielded("username", target, policy)
     matched = matched.with_columns(
         pl.col("match").fill_null("new" if policy.create else "absent"),
         accounts["protected"].gather(matched["account"]).alias("protected"),
         reserved.alias("reserved"),
     )
-    shielded = pl.coalesce("protected", "reserved")
+    untouchable = pl.coalesce("protected", "reserved")
     return Correlation(
-        people=matched.join(
-            _problems(matched, accounts, linked), on="person", how="left", maintain_order="left"
-        ).select(
+        people=matched.join(_problems(matched, accounts), on="person", how="left", maintain_order="left").select(
             "person",
             "account",
-            pl.when(shielded).then(pl.lit("protected")).otherwise("match").alias("match"),
+            pl.when(untouchable).then(pl.lit("protected")).otherwise("match").alias("match"),
             "state",
             "problem",
         ),
@@ -95,11 +94,12 @@ def _accounts(target: NumberedTarget, policy: People) -> pl.DataFrame:
         "username",
         "key",
         folded("email").alias("mail_key"),
-        _protected("username", target, policy).alias("protected"),
+        shielded("username", target, policy).alias("protected"),
     )
 
 
-def _protected(username: str, target: NumberedTarget, policy: People) -> pl.Expr:
+def shielded(username: str, target: NumberedTarget, policy: People) -> pl.Expr:
+    """True for names of accounts that are never touched and never given; false for null."""
     principal = (folded(username) == target.principal.lower()).fill_null(value=False)
     return principal | matches_any(username, policy.protect)
 
@@ -159,7 +159,7 @@ def _adopt(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFrame, 
     )
 
 
-def _problems(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFrame) -> pl.DataFrame:
+def _problems(matched: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     """People that cannot be synced as they are: `person`, `problem` (one sentence, with the next step)."""
     name, email, display = pl.col("username"), pl.col("email"), pl.col("display_name")
     seen = matched.with_columns(
@@ -169,27 +169,7 @@ def _problems(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFram
         # Whoever keeps the name that they have can only have a text that is too long.
         name.is_null() | pl.col("key").ne_missing(pl.col("own_key")) | too_long(email) | too_long(display)
     )
-    owners = (
-        accounts.join(seen.select("key"), on="key", how="semi")
-        .join(linked.select("account", "external_id"), on="account", how="left")
-        .sort("account_id")
-        .unique("key", keep="first", maintain_order=True)
-        .select("key", pl.col("account").alias("holder"), pl.col("external_id").alias("holder_id"))
-    )
-    seen = seen.join(owners, on="key", how="left", maintain_order="left")
     moves = pl.col("key").ne_missing(pl.col("own_key"))
-    bare = pl.format("the username {} is taken in the target", name)
-    taken = (
-        pl.when(pl.col("holder_id").is_not_null())
-        .then(
-            pl.format(
-                "{} by the account of another person ({}); it was not given to {}", bare, "holder_id", "external_id"
-            )
-        )
-        .otherwise(
-            pl.format("{} by a local account; rename one of the two, or allow people.adopt to take it over", bare)
-        )
-    )
     keeps = pl.col("keeps_name") & pl.col("account").is_not_null()
     problem = (
         pl.when(pl.col("match") == "absent")
@@ -202,8 +182,6 @@ def _problems(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFram
         .then(pl.format("the username {} is protected; no account is given it", name))
         .when(moves & pl.col("shared"))
         .then(pl.format("two people of the source have the username {}; mend one of them or attributes.username", name))
-        .when(moves & pl.col("holder").is_not_null())
-        .then(taken)
         .when((pl.col("match") == "new") & email.is_null())
         .then(pl.lit("no e-mail address, and Bitbucket creates no account without one; add it in the source"))
         .when(too_long(email))

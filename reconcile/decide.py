@@ -61,7 +61,7 @@ def plan_selection(
         *judge(measures, policy.guard),
     )
     per_person, grants = grants_of(selection)
-    verdicts = judge_people(selection, correlation, difference, per_person)
+    verdicts = judge_people(selection, difference, per_person)
     header = PlanHeader(
         sync=names.sync,
         source=names.source,
@@ -73,6 +73,7 @@ def plan_selection(
         outcomes=dict(sorted(verdicts["outcome"].value_counts().iter_rows())),
         population=measures.population,
         managed_groups=difference.managed_groups,
+        feeds=difference.feeds,
         left_behind=difference.left_behind,
         seats_used=measures.seats_before,
         seats_after=measures.seats_after,

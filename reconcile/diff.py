@@ -18,11 +18,14 @@ from reconcile.memberships import (
     surplus_memberships,
     wanted_memberships,
 )
+from reconcile.names import give_names
 from reconcile.numbered import NumberedTarget
-from reconcile.ownership import NO_FEEDS, feeds_now, left_behind, managed_groups
-from reconcile.plan import KINDS, OPERATIONS, REMOVING, LeftBehind
+from reconcile.ownership import NO_FEEDS, changed_feeds, left_behind, managed_groups
+from reconcile.plan import KINDS, OPERATIONS, REMOVING, Feeds, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
+from reconcile.succession import make_way, vacated, with_successors
+from reconcile.waves import waves
 
 __all__ = ["Difference", "Present", "diff"]
 
@@ -45,6 +48,8 @@ class Present:
 
 @dataclass(frozen=True)
 class Difference:
+    correlation: Correlation
+    """As it was, with what became of the names that people want."""
     operations: pl.DataFrame
     """Schema `reconcile.plan.OPERATIONS`."""
     withheld: dict[str, int]
@@ -59,8 +64,8 @@ class Difference:
     """Managed accounts: `external_id`, `account` UInt32, `username` (after the plan), `leaving` Boolean."""
     managed_groups: tuple[str, ...]
     """Names of the groups that this sync assigns, or has assigned and the target still has."""
-    feeds: pl.DataFrame
-    """What feeds the groups that are assigned now, schema `reconcile.ownership.FEEDS`."""
+    feeds: dict[str, Feeds]
+    """What feeds groups that are assigned now, by folded name, where it changed."""
     left_behind: tuple[LeftBehind, ...]
     """Groups that are assigned no more and keep their members."""
 
@@ -75,15 +80,18 @@ def diff(
     complete: bool,
 ) -> Difference:
     """Decide every operation. `complete` says whether the source was read completely; if not, nothing is removed."""
-    named = named_people(selection, correlation, target.accounts)
-    # A value that is gone is believed only of a source that was read completely.
-    uncleared = account_operations(named).filter(pl.col("reason") == CLEARING) if not complete else None
-    if uncleared is not None:
-        named = named.with_columns(pl.lit(value=False).alias("clears_display_name"))
     managed = managed_groups(selection, target, present.managed_groups, present.feeds, policy.groups)
     leavers = leaving(selection, correlation, target.accounts)
 
     left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
+    free = vacated(left, target)
+    given = give_names(correlation, selection, target, policy.people, free if complete else free.clear())
+    left = with_successors(make_way(left, given.aside, target), target)
+    named = named_people(selection, given, target.accounts)
+    # A value that is gone is believed only of a source that was read completely.
+    uncleared = account_operations(named).filter(pl.col("reason") == CLEARING) if not complete else None
+    if uncleared is not None:
+        named = named.with_columns(pl.lit(value=False).alias("clears_display_name"))
     wanted = wanted_memberships(selection, named, target)
     unequal = compare(wanted, target)
     missing = missing_memberships(wanted, unequal.lacking, selection, named, target, create_groups=policy.groups.create)
@@ -112,6 +120,7 @@ def diff(
         operations = operations.filter(~pl.col("kind").is_in(REMOVING))
         removed = removed.clear()
     return Difference(
+        correlation=given.correlation,
         operations=_in_order(operations),
         withheld=dict(sorted(withheld.items())),
         withheld_people=withheld_people,
@@ -119,7 +128,7 @@ def diff(
         added=missing.select("external_id", "number"),
         managed=_managed(named, leavers),
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
-        feeds=feeds_now(selection, policy.groups.always),
+        feeds=changed_feeds(selection, policy.groups.always, present.feeds),
         left_behind=left_behind(unequal.unwanted, named, managed),
     )
 
@@ -137,12 +146,19 @@ def _managed(named: pl.DataFrame, leavers: pl.DataFrame) -> pl.DataFrame:
 
 def _in_order(operations: pl.DataFrame) -> pl.DataFrame:
     order = pl.col("kind").replace_strict(_KIND_ORDER, return_dtype=pl.UInt8, default=None)
-    keys = [order, folded("username"), folded("group"), pl.col("external_id")]
+    keys = [order, pl.col("wave"), folded("username"), folded("group"), pl.col("external_id")]
     complete = operations.with_columns(
         pl.lit(None, dtype).alias(name) for name, dtype in OPERATIONS.items() if name not in operations.columns
     )
+    renames = complete.filter(pl.col("kind") == "rename")
+    waved = pl.concat(
+        [
+            complete.filter(pl.col("kind") != "rename").with_columns(pl.lit(0, pl.UInt32).alias("wave")),
+            renames.with_columns(waves(renames).alias("wave")),
+        ]
+    )
     return (
-        complete.sort(keys, nulls_last=False)
+        waved.sort(keys, nulls_last=False)
         .drop("seq", strict=False)
         .with_row_index("seq")
         .select(pl.col(name).cast(dtype) for name, dtype in OPERATIONS.items())

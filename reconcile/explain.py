@@ -6,12 +6,13 @@ import polars as pl
 
 from reconcile.plan import Plan, PlanHeader
 
-__all__ = ["CHANGES", "changes", "headline", "kind_title", "left_behind", "markdown", "why"]
+__all__ = ["CHANGES", "by_hand", "changes", "headline", "kind_title", "left_behind", "markdown", "why"]
 
 _TITLES = {
     "create_group": "create group",
     "adopt": "adopt account",
     "remove_access": "remove access",
+    "set_aside": "set aside",
     "delete": "delete account",
     "rename": "rename",
     "create": "create account",
@@ -62,7 +63,7 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         before.str.json_path_match("$.groups").str.strip_chars('[]"').str.replace_all('","', ", ", literal=True)
     )
     detail = (
-        pl.when(pl.col("kind") == "rename")
+        pl.when(pl.col("kind").is_in(["rename", "set_aside"]))
         .then(pl.format("{} → {}", "username", field(after, "username")))
         .when(pl.col("kind") == "update")
         .then(pl.concat_str([turned("display_name"), turned("email")], separator="; ", ignore_nulls=True))
@@ -79,6 +80,8 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
                 ignore_nulls=True,
             )
         )
+        .when(pl.col("kind") == "delete")
+        .then(_successor(after))
         .otherwise(pl.col("group"))
     )
     rows = shown.select(
@@ -88,6 +91,20 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         pl.col("reason").fill_null("").alias("why"),
     )
     return rows, operations.height - shown.height
+
+
+def _successor(after: pl.Expr) -> pl.Expr:
+    """Who takes over the name of a deleted account, as far as the target tells."""
+    known = after.str.json_path_match("$.takes_over")
+    hidden = (
+        after.str.json_path_match("$.may_hide_in").str.strip_chars('[]"').str.replace_all('","', ", ", literal=True)
+    )
+    return (
+        pl.when(known.is_not_null())
+        .then(pl.format("then the account of the same name in {} takes over", known))
+        .when(hidden != "")
+        .then(pl.format("if {} has an account of the same name, it takes over; Bitbucket does not show it", hidden))
+    )
 
 
 def why(plan: Plan, person: str) -> pl.DataFrame:
@@ -105,6 +122,16 @@ def why(plan: Plan, person: str) -> pl.DataFrame:
         .agg(pl.struct("group", "path").alias("groups"))
     )
     return found.join(groups, on="external_id", how="left").drop("grants")
+
+
+def by_hand(plan: Plan) -> str | None:
+    """Which operations put right what was changed in the target by hand; None where there are none."""
+    drifted = plan.operations.join(plan.origins.filter(pl.col("origin") == "drift"), on="seq", how="semi")
+    if drifted.is_empty():
+        return None
+    counts = drifted["kind"].value_counts().sort("kind").iter_rows()
+    named = ", ".join(f"{kind_title(kind)} {count:,}" for kind, count in counts)
+    return f"{drifted.height:,} operations put right what was changed in the target by hand ({named})"
 
 
 def left_behind(header: PlanHeader) -> list[str]:
@@ -142,6 +169,8 @@ def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int]
     if not header.complete:
         lines += ["", "## The source was read incompletely, so nothing is removed", ""]
         lines += [f"- {finding}" for finding in header.source_findings]
+    if drift := by_hand(plan):
+        lines += ["", f"Drift: {drift}."]
     if header.left_behind:
         lines += ["", "## Left behind in groups that are assigned no more", ""]
         lines += [f"- {said}" for said in left_behind(header)]

@@ -9,6 +9,7 @@ import polars as pl
 from directory.normalize import folded
 from directory.snapshot import TargetSnapshot
 from reconcile.numbered import NumberedTarget, number_target
+from reconcile.succession import DELETING
 
 __all__ = ["FRESHNESS", "freshness"]
 
@@ -35,7 +36,6 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
         pl.col("display_name").alias("display_now"),
         "permission",
     )
-    by_name = target.accounts.select(pl.col("key").alias("name_key"), pl.col("account").alias("namesake"))
     wished = operations.with_columns(
         pl.col("after").str.json_path_match("$.username").alias("after_name"),
         pl.col("after").str.json_path_match("$.email").alias("after_email"),
@@ -45,6 +45,12 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
         folded("username").alias("name_key"),
         folded("group").alias("group_key"),
     )
+    awaited = _awaited_names(wished)
+    # Whoever gives a name up in this plan has nothing to do with who gets it then.
+    staying = target.accounts.join(
+        awaited, left_on=["account_id", "key"], right_on=["account_id", "awaited"], how="anti"
+    )
+    by_name = staying.select(pl.col("key").alias("name_key"), pl.col("account").alias("namesake"))
     created = wished.filter(pl.col("kind") == "create").select("name_key").unique()
     new_groups = wished.filter(pl.col("kind") == "create_group").select("group_key").unique()
     members = (
@@ -56,7 +62,7 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
     return (
         wished.join(by_id, on="account_id", how="left", maintain_order="left")
         .join(by_name, on="name_key", how="left", maintain_order="left")
-        .join(_awaited_renames(wished), on="account_id", how="left", maintain_order="left")
+        .join(_expected_names(wished), on="account_id", how="left", maintain_order="left")
         # Whoever has the name now counts only for accounts that had no id yet when the plan was made.
         .with_columns(pl.when(pl.col("account_id").is_null()).then("namesake").otherwise("account").alias("holder"))
         .join(members, on=["holder", "group_key"], how="left", maintain_order="left")
@@ -77,12 +83,18 @@ def _seen(operations: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
     )
 
 
-def _awaited_renames(wished: pl.DataFrame) -> pl.DataFrame:
-    """Accounts that are still to be renamed: `account_id`, `name_until_then` (folded)."""
+def _awaited_names(wished: pl.DataFrame) -> pl.DataFrame:
+    """Names that accounts are to give up, by a rename, for a moment or by being deleted: `account_id`, `awaited`."""
+    giving = pl.col("kind").is_in(["set_aside", "rename", *DELETING]) & pl.col("account_id").is_not_null()
+    return wished.filter(giving).select("account_id", pl.col("name_key").alias("awaited")).unique()
+
+
+def _expected_names(wished: pl.DataFrame) -> pl.DataFrame:
+    """What an account may be called while its renames are under way: `account_id`, `names_until_then` (folded)."""
     return (
-        wished.filter((pl.col("kind") == "rename") & pl.col("account_id").is_not_null())
-        .select("account_id", pl.col("name_key").alias("name_until_then"))
-        .unique("account_id", keep="first", maintain_order=True)
+        wished.filter(pl.col("kind").is_in(["set_aside", "rename"]) & pl.col("account_id").is_not_null())
+        .group_by("account_id")
+        .agg(pl.col("name_key").alias("names_until_then"), pl.col("after_name").last().alias("name_then"))
     )
 
 
@@ -117,6 +129,8 @@ def _judgement() -> tuple[pl.Expr, pl.Expr]:
     )
     bare = (pl.col("groups_left") == 0) & pl.col("permission").is_null()
     gone = pl.lit("the account is gone")
+    renaming = kind.is_in(["set_aside", "rename"])
+    on_the_way = (named == pl.col("name_key")) | named.is_in(pl.col("names_until_then")).fill_null(value=False)
     rules: list[tuple[pl.Expr, str, pl.Expr | None]] = [
         ((kind == "create_group") & pl.col("group_there"), "already", None),
         ((kind == "delete") & ~there, "already", None),
@@ -127,9 +141,12 @@ def _judgement() -> tuple[pl.Expr, pl.Expr]:
             pl.lit("an account of that name is there"),
         ),
         ((kind == "adopt") & ~there, "stale", gone),
+        ((kind == "set_aside") & ~there, "already", None),
         ((kind == "rename") & ~there, "stale", gone),
-        ((kind == "rename") & (named == pl.col("after_name").str.to_lowercase()), "already", None),
-        ((kind == "rename") & (named != pl.col("name_key")), "stale", renamed),
+        (renaming & (named == pl.col("after_name").str.to_lowercase()), "already", None),
+        # Set aside and renamed since, or still to be set aside.
+        ((kind == "set_aside") & (named == pl.col("name_then").str.to_lowercase()), "already", None),
+        (renaming & ~on_the_way, "stale", renamed),
         ((kind == "update") & ~there, "stale", gone),
         ((kind == "update") & same, "already", None),
         ((kind == "update") & ~unchanged, "stale", pl.lit("its name or e-mail address was changed by somebody else")),
@@ -147,7 +164,7 @@ def _judgement() -> tuple[pl.Expr, pl.Expr]:
         ((kind == "remove_membership") & ~pl.col("member"), "already", None),
         ((kind == "restore_access") & ~there, "stale", gone),
         # Calls name accounts by username, and names are given anew: they would hit somebody else, or nobody.
-        (there & (named != pl.col("name_key")) & named.ne_missing(pl.col("name_until_then")), "stale", renamed),
+        (there & ~on_the_way, "stale", renamed),
     ]
     standing: pl.Expr = pl.lit("pending")
     because: pl.Expr = pl.lit(None, pl.String)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -19,8 +19,10 @@ __all__ = [
     "GRANTS",
     "KINDS",
     "OPERATIONS",
+    "ORIGINS",
     "REMOVING",
     "VERDICTS",
+    "Feeds",
     "Finding",
     "Kind",
     "LeftBehind",
@@ -32,6 +34,7 @@ Kind = Literal[
     "create_group",
     "adopt",
     "remove_access",
+    "set_aside",
     "delete",
     "rename",
     "create",
@@ -45,6 +48,7 @@ KINDS: tuple[Kind, ...] = (
     "create_group",
     "adopt",
     "remove_access",
+    "set_aside",
     "delete",
     "rename",
     "create",
@@ -54,7 +58,8 @@ KINDS: tuple[Kind, ...] = (
     "remove_membership",
 )
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
-first, and the seats they free may be needed by joiners. Movers gain before they lose: nobody is locked out between."""
+first, and the seats they free may be needed by joiners. Whose name somebody else gets is set aside under a temporary
+one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between."""
 
 REMOVING: frozenset[str] = frozenset({"remove_access", "delete", "remove_membership"})
 """Kinds that an incomplete read must not justify."""
@@ -90,6 +95,11 @@ GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(),
 are few of them however many people there are."""
 
 
+ORIGINS: Mapping[str, pl.DataType] = {"seq": pl.UInt32(), "origin": pl.String()}
+"""Why an operation is due: `source` (it changed), `rules` (the sync file changed) or `drift` (the target was changed by
+hand since the last run that ended well)."""
+
+
 class Finding(BaseModel):
     """One thing that the guard stopped at."""
 
@@ -100,6 +110,10 @@ class Finding(BaseModel):
     allowed: int | None
     message: str
     samples: tuple[str, ...] = ()
+
+
+Feeds = tuple[tuple[str | None, str | None], ...]
+"""Ids and names of the source groups that feed a target group; both None for `groups.always`."""
 
 
 class LeftBehind(BaseModel):
@@ -137,6 +151,8 @@ class PlanHeader(BaseModel):
     population: int = 0
     """Managed accounts in the target when the plan was made."""
     managed_groups: tuple[str, ...] = ()
+    feeds: dict[str, Feeds] = {}
+    """By folded name, groups that are fed by other source groups than the ledger knows."""
     left_behind: tuple[LeftBehind, ...] = ()
     """Groups that are assigned no more and keep their members, because the sync file says so."""
     seats_used: int | None = None
@@ -155,6 +171,8 @@ class Plan:
     """Schema `VERDICTS`, sorted by `external_id`. Not part of the digest: it explains the plan, and is not applied."""
     grants: pl.DataFrame
     """Schema `GRANTS`."""
+    origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGINS))
+    """Schema `ORIGINS`; empty where no earlier run tells. Not part of the digest either."""
 
     @cached_property
     def id(self) -> str:

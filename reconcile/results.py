@@ -55,6 +55,7 @@ _OPERATION = pl.Struct(
         "before": pl.String(),
         "after": pl.String(),
         "reason": pl.String(),
+        "origin": pl.String(),
         "status": pl.String(),
         "error": pl.String(),
         "at": pl.String(),
@@ -85,6 +86,9 @@ class OperationResult(_Record):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     reason: str | None
+    origin: Literal["source", "rules", "drift"] | None
+    """Why it is due: the source changed, the sync file changed, or the target was changed by hand since the last run
+    that ended well; null where no such run tells."""
     status: OperationStatus
     error: str | None
     at: datetime | None
@@ -217,8 +221,10 @@ def _operations(plan: Plan, journal: pl.DataFrame, unsent: str) -> pl.DataFrame:
         "error",
         pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
     )
-    return plan.operations.join(entries, on="seq", how="left", maintain_order="left").with_columns(
-        pl.col("status").fill_null(unsent)
+    return (
+        plan.operations.join(entries, on="seq", how="left", maintain_order="left")
+        .join(plan.origins, on="seq", how="left", maintain_order="left")
+        .with_columns(pl.col("status").fill_null(unsent))
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from reconcile.correlate import Correlation
 from reconcile.diff import Difference
 from reconcile.plan import VERDICTS
 from reconcile.select import Selection
@@ -17,6 +16,7 @@ _OUTCOME = {
     "create": "created",
     "restore_access": "reactivated",
     "rename": "renamed",
+    "set_aside": "renamed",
     "adopt": "updated",
     "update": "updated",
     "add_membership": "updated",
@@ -27,13 +27,12 @@ _OUTCOME = {
 _KEEPS_EMAIL = "no e-mail address in the source; Bitbucket has no account without one, so it keeps what it has"
 
 
-def judge_people(
-    selection: Selection, correlation: Correlation, difference: Difference, grants: pl.DataFrame
-) -> pl.DataFrame:
+def judge_people(selection: Selection, difference: Difference, grants: pl.DataFrame) -> pl.DataFrame:
     """One row a person, schema `VERDICTS`: everybody in the source, and every leaver with an operation.
 
     `grants` comes from `grants_of`.
     """
+    correlation = difference.correlation
     ranks = {kind: rank for rank, kind in enumerate(_OUTCOME)}
     outcomes = pl.DataFrame({"rank": list(ranks.values()), "planned": list(_OUTCOME.values())})
     planned = (

@@ -15,7 +15,7 @@ from reconcile.plan import Plan
 
 __all__ = ["Bookkeeper"]
 
-_LINKING = ("create", "adopt", "rename", "remove_access", "restore_access", "delete")
+_LINKING = ("create", "adopt", "set_aside", "rename", "remove_access", "restore_access", "delete")
 
 
 class Bookkeeper:
@@ -73,11 +73,13 @@ class Bookkeeper:
 def _link_after(kind: str, row: dict[str, Any]) -> dict[str, Any]:
     """What an operation makes of the link."""
     made = {"username": row["username"], "state": "active"}
+    renamed = {"username": json.loads(row["after"] or "{}").get("username", row["username"])}
     effects: dict[str, dict[str, Any]] = {
         # The id is not known before the account is read: Bitbucket answers a creation without a body.
         "create": {**made, "account_id": None, "adopted": False},
         "adopt": {**made, "account_id": row["account_id"], "adopted": True},
-        "rename": {"username": json.loads(row["after"] or "{}").get("username", row["username"])},
+        "set_aside": renamed,
+        "rename": renamed,
         "remove_access": {"state": "access_removed"},
         "restore_access": {"state": "active"},
     }

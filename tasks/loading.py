@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import attrgetter
 
 import polars as pl
 
@@ -21,6 +23,7 @@ from directory.errors import (
     UsersyncError,
 )
 from reconcile.batch import Batch, pack, split
+from reconcile.names import slot
 from reconcile.plan import KINDS
 from tasks.bookkeeping import Bookkeeper
 from tasks.observer import Observer
@@ -34,7 +37,11 @@ _GIVE_UP_AFTER = 10
 """Calls in a row that stayed without an answer through all their retries; then the target is down, the rest is left."""
 
 _GONE_IS_DONE = frozenset({"remove_access", "delete", "remove_membership"})
-_NEEDS_ACCOUNT = frozenset({"update", "rename", "restore_access", "add_membership", "remove_membership"})
+_DEPENDENT = frozenset(
+    {"delete", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"}
+)
+_FREES_NAME = frozenset({"set_aside", "delete", "rename"})
+_TAKES_NAME = frozenset({"rename", "create"})
 
 
 class Loader:
@@ -62,6 +69,8 @@ class Loader:
         self._unanswered = 0
         self._lost_people: set[str] = set()
         self._lost_groups: set[str] = set()
+        self._kept_names: set[str] = set()
+        """Folded usernames that were to be given up and were not."""
         self.stopped: UsersyncError | None = None
         """Why the rest was left: the target is down or refused the credentials."""
 
@@ -76,7 +85,14 @@ class Loader:
                 yield kind, packed[start : start + CHUNK]
 
     async def carry_out(self, kind: str, packed: list[Batch]) -> None:
-        """Send the batches side by side. Returns when all are settled, or soon after something stopped the load."""
+        """Send the batches of each wave side by side.
+
+        Returns when all are settled, or soon after something stopped the load.
+        """
+        for _, wave in groupby(packed, key=attrgetter("wave")):
+            await self._side_by_side(kind, [batch for batch in wave if not self._is_hopeless(batch)])
+
+    async def _side_by_side(self, kind: str, packed: list[Batch]) -> None:
         waiting = iter(packed)
 
         async def work() -> None:
@@ -154,17 +170,35 @@ class Loader:
         rows = self._operations.filter(pl.col("seq").is_in(batch.seqs))
         if batch.kind == "create_group":
             self._lost_groups.update(rows["group"].str.to_lowercase())
-        elif batch.kind in {"create", "rename", "adopt"}:
+        elif batch.kind in {"create", "set_aside", "rename", "adopt"}:
             self._lost_people.update(rows["external_id"])
+        if batch.kind in _FREES_NAME:
+            self._kept_names.update(rows["username"].str.to_lowercase())
+
+    def _is_hopeless(self, batch: Batch) -> bool:
+        """Whether a rename waits for another that came to nothing; then it is left out, with all that follows."""
+        if batch.kind != "rename" or not self._kept_names:
+            return False
+        return self._without_lost(batch.kind, self._operations.filter(pl.col("seq").is_in(batch.seqs))).is_empty()
 
     def _without_lost(self, kind: str, chosen: pl.DataFrame) -> pl.DataFrame:
         """Leave out what cannot work because something before it did not, and say so in the journal."""
-        if kind not in _NEEDS_ACCOUNT or not (self._lost_people or self._lost_groups):
+        if kind not in _DEPENDENT or not (self._lost_people or self._lost_groups or self._kept_names):
             return chosen
         orphaned = pl.col("external_id").is_in(list(self._lost_people))
         homeless = pl.col("group").str.to_lowercase().is_in(list(self._lost_groups)).fill_null(value=False)
-        left = chosen.filter(orphaned | homeless)
+        lost = (orphaned | homeless | self._wants_kept_name(kind)).fill_null(value=False)
+        left = chosen.filter(lost)
         if left.height:
-            self._books.skip(left["seq"].to_list(), "the account or the group that it needs could not be made ready")
+            self._books.skip(left["seq"].to_list(), "the account, the name or the group that it needs could not be had")
             self._settled += left.height
-        return chosen.filter(~(orphaned | homeless))
+            if kind in _TAKES_NAME:
+                self._leave_out_dependents(Batch(kind, (), tuple(left["seq"])))
+        return chosen.filter(~lost)
+
+    def _wants_kept_name(self, kind: str) -> pl.Expr:
+        if kind not in _TAKES_NAME or not self._kept_names:
+            return pl.lit(value=False)
+        kept = pl.DataFrame({"name": sorted(self._kept_names)}).select(slot(pl.col("name"))).to_series()
+        wished = slot(pl.col("after").str.json_path_match("$.username").str.to_lowercase())
+        return wished.is_in(kept.implode())

@@ -11,6 +11,7 @@ from typing import Literal
 
 import polars as pl
 
+from directory.snapshot import SourceSnapshot
 from ledger.results import Document
 from ledger.runs import Run
 from reconcile.plan import Plan
@@ -43,6 +44,8 @@ class RunSoFar:
     plan: Plan | None = None
     approved: bool = False
     extracted: Extracted | None = None
+    source: SourceSnapshot | None = None
+    """As it was normalized."""
     source_stats: SourceStats | None = None
     requests: dict[str, int] = field(default_factory=dict)
     sent: bool = False

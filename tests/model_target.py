@@ -192,7 +192,7 @@ class Ledger:
         match operation["kind"]:
             case "create" | "adopt":
                 self.links[person] = [operation["account_id"], operation["username"], "active"]
-            case "rename":
+            case "rename" | "set_aside" if person in self.links:
                 self.links[person][1] = json.loads(operation["after"])["username"]
             case "delete":
                 del self.links[person]

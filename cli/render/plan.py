@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from cli.render.grid import grid, labelled, safe
 from ledger.plans import StoredPlan
-from reconcile.explain import changes, kind_title, left_behind, why
+from reconcile.explain import by_hand, changes, kind_title, left_behind, why
 from reconcile.plan import KINDS, Kind, Plan, PlanHeader
 
 __all__ = [
@@ -58,6 +59,7 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
+_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside",)
 _COLUMNS = 3
 _BETWEEN = 4
 
@@ -82,6 +84,8 @@ def overview(
     else:
         yield from labelled("to do", "nothing: the target is as the source says", width=width)
     yield from _guard(plan, width, findings, approved_by)
+    if drift := by_hand(plan):
+        yield from labelled("drift", f"{drift}: usersync show {plan.id[:8]} --origin drift", width=width)
     staying = left_behind(header)
     for number, said in enumerate(staying[:FEW]):
         yield from labelled("" if number else "left behind", f"· {said}", width=width)
@@ -110,9 +114,10 @@ def _counts(counts: dict[str, int], width: int | None) -> Iterator[Text]:
     digits = max(len(f"{count:,}") for count in counts.values())
     cell = TITLE_WIDTH + digits + _BETWEEN
     columns = _COLUMNS if width is None else max(1, min(_COLUMNS, (width - 2 + _BETWEEN) // cell))
-    for start in range(0, len(_COUNTED), columns):
+    shown = [*_COUNTED, *(kind for kind in _COUNTED_WHERE_THERE_ARE_ANY if counts.get(kind))]
+    for start in range(0, len(shown), columns):
         line = Text("  ")
-        for kind in _COUNTED[start : start + columns]:
+        for kind in shown[start : start + columns]:
             count = counts.get(kind, 0)
             figure = f"{kind_title(kind):<{TITLE_WIDTH}}{count:>{digits},}{' ' * _BETWEEN}"
             line.append(figure, style="" if count else "dim")
@@ -138,10 +143,17 @@ def _guard(plan: Plan, width: int | None, most: int | None, approved_by: str | N
         yield from labelled("", f"… {len(header.held) - most} more: usersync show {plan.id[:8]}", width=width)
 
 
-def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = None) -> Iterator[Text]:
-    """The operations of each kind (or of one), `most` of them at most, and the people in conflict."""
+def rows(
+    plan: Plan, *, width: int | None, most: int | None, kind: str | None = None, origin: str | None = None
+) -> Iterator[Text]:
+    """The operations of each kind (or of one, or of one origin), `most` of them at most, and the people in conflict."""
+    whole = plan
+    if origin is not None:
+        chosen = plan.origins.filter(pl.col("origin") == origin)
+        plan = replace(plan, operations=plan.operations.join(chosen, on="seq", how="semi", maintain_order="left"))
+    counts = dict(plan.operations["kind"].value_counts().iter_rows())
     for one in KINDS if kind is None else (kind,):
-        total = plan.header.counts.get(one, 0)
+        total = counts.get(one, 0)
         if not total:
             continue
         yield Text()
@@ -150,8 +162,9 @@ def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = 
         table = [_change(one, *row) for row in shown.select("who", "detail", "why").rows()]
         yield from grid(table, width=width, styles={2: "dim"})
         if more:
-            yield _more(more, f"usersync show {plan.id[:8]} --kind {one} --all")
-    if kind is None:
+            only = f" --origin {origin}" if origin else ""
+            yield _more(more, f"usersync show {whole.id[:8]} --kind {one}{only} --all")
+    if kind is None and origin is None:
         yield from _conflicts(plan, width, most)
 
 

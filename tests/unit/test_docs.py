@@ -64,6 +64,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/file.md", "columns"): PeopleColumns,
     ("docs/sources/file.md", "membership_columns"): MembershipColumns,
     ("docs/sources/file.md", "group_columns"): GroupColumns,
+    ("docs/sources/ldap.md", "Settings"): settings_model("source", "ldap"),
     ("docs/sources/rest.md", "Settings"): settings_model("source", "rest"),
     ("docs/sources/rest.md", "auth"): rest.Auth,
     ("docs/sources/rest.md", "people"): rest.PeopleRequest,

@@ -39,16 +39,7 @@ def test_a_plan_carried_out_makes_the_target_what_the_source_says_and_the_next_i
     _assert_leavers_out(world, before, model, ledger)
 
     following = plan_of(world.source, model.snapshot(), ledger.present(), world.policy)
-    # A name that this plan vacates can be given to whoever waits for it only by the next one.
-    vacated = {"rename", "delete"} & set(plan.operations["kind"])
-    if not (vacated and "conflict" in _outcomes(plan).values()):
-        assert following.empty, following.operations
-    rounds = 0
-    while not following.empty:
-        rounds += 1
-        assert rounds < 8, "plans never come to an end"
-        carry_out(following, model, ledger)
-        following = plan_of(world.source, model.snapshot(), ledger.present(), world.policy)
+    assert following.empty, following.operations
 
 
 @settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.too_slow])
@@ -88,6 +79,10 @@ def test_an_incomplete_read_removes_nothing_and_adds_the_same(world: World) -> N
 
     assert not set(partial.operations["kind"]) & REMOVING
     adding = complete.operations.filter(~pl.col("kind").is_in(REMOVING)).drop("seq")
+    if "delete" in complete.header.counts and partial.header.outcomes.get("conflict"):
+        # Whoever waits for the name of an account that is not deleted waits on, and so does who waits for theirs.
+        assert _wishes(partial) <= _wishes(complete)
+        return
     assert partial.operations.drop("seq").equals(adding)
     assert partial.header.withheld == {
         kind: count for kind, count in complete.header.counts.items() if kind in REMOVING
@@ -114,6 +109,11 @@ def _fewest_calls(plan: Plan) -> int:
             case kind:
                 calls += kind != "adopt"
     return calls + maximum_matching(edges)
+
+
+def _wishes(plan: Plan) -> set[tuple[str, str | None, str | None]]:
+    kinds = ["adopt", "rename", "create", "create_group"]
+    return set(plan.operations.filter(pl.col("kind").is_in(kinds)).select("kind", "external_id", "group").iter_rows())
 
 
 def _outcomes(plan: Plan) -> dict[str, str]:

@@ -25,25 +25,6 @@ def test_a_name_that_a_local_account_has_is_not_given():
     assert "by a local account" in outcome(plan, "1")[1]
 
 
-def test_a_name_that_a_linked_account_has_is_given_by_the_plan_after_the_one_that_vacates_it():
-    people = [person("1", "bob", "ann@example.com", "Ann"), person("2", "cem", "bob@example.com", "Bob")]
-    plan = plan_of(source(people), target(["ann", "bob"]), present([link("1", "ann"), link("2", "bob")]))
-    assert done(plan) == [("rename", "bob", None)]
-    assert outcome(plan, "1")[0] == "conflict"
-    assert "by the account of another person (2)" in outcome(plan, "1")[1]
-
-    after = target(["ann", account("cem", "bob@example.com", "Bob", account_id="id of bob")])
-    following = plan_of(source(people), after, present([link("1", "ann"), link("2", "bob")]))
-    assert done(following) == [("rename", "ann", None)]
-
-
-def test_two_people_who_swap_names_stay_as_they_are():
-    people = [person("1", "bob", "ann@example.com", "Ann"), person("2", "ann", "bob@example.com", "Bob")]
-    plan = plan_of(source(people), target(["ann", "bob"]), present([link("1", "ann"), link("2", "bob")]))
-    assert plan.empty
-    assert plan.header.outcomes == {"conflict": 2}
-
-
 def test_a_difference_in_case_alone_is_none():
     people = [person("1", "ANN", "ann@example.com", "Ann"), person("2", "STRAẞE", "s@example.com", "S")]
     there = target(["ann", account("straße", "s@example.com", "S")])

@@ -10,7 +10,7 @@ import pytest
 
 import ledger as ledgers
 from connectors.contract import CheckFinding, Progress, ReadScope
-from directory.call import AddMembersToGroup, Call, CreateAccount, CreateGroup
+from directory.call import AddMembersToGroup, Call, CreateAccount, CreateGroup, RenameAccount
 from directory.errors import (
     AlreadyExists,
     CredentialsRefused,
@@ -27,7 +27,7 @@ from tasks.bookkeeping import Bookkeeper
 from tasks.loading import Loader
 from tasks.observer import Unobserved
 from tasks.plans import store_plan
-from tests.builders import account, person, plan_of, source, target
+from tests.builders import account, person, plan_of, policy, present, source, target
 
 Answer = Callable[[Call], None]
 
@@ -194,3 +194,69 @@ async def test_a_ledger_that_fails_is_told_as_such(book: Ledger, monkeypatch: py
     monkeypatch.setattr(book.journal, "done", broken)
     with pytest.raises(Fatal, match="disk is full"):
         await load(book, joiners(10), yes)
+
+
+def shifted(wishes: dict[str, str]) -> Plan:
+    """The plan that calls linked accounts otherwise, by the name that they have."""
+    people = [person(name, wish, f"{name}@example.com", name.title()) for name, wish in wishes.items()]
+    return plan_of(source(people), target(list(wishes)), present(list(wishes)))
+
+
+def renames(told: Told) -> list[tuple[str, str]]:
+    return [(call.username, call.new_username) for call in told.sent if isinstance(call, RenameAccount)]
+
+
+async def test_no_rename_is_sent_before_the_account_that_has_the_name_gave_it_up(book: Ledger):
+    taken = {"ann", "bob", "cem", "x", "y", "free"}
+
+    def answer(call: Call) -> None:
+        if isinstance(call, RenameAccount):
+            if call.new_username in taken:
+                raise OperationRefused(f"{call.new_username} exists")
+            taken.remove(call.username)
+            taken.add(call.new_username)
+
+    plan = shifted({"ann": "bob", "bob": "cem", "cem": "dora", "x": "y", "y": "x", "free": "zoe"})
+    loader, told, statuses = await load(book, plan, answer, concurrency=8)
+    assert loader.stopped is None
+    assert statuses == {"done": plan.operations.height}
+    assert taken == {"bob", "cem", "dora", "x", "y", "zoe"}
+    assert len(renames(told)) == 7
+    links = book.links.frame(plan.header.sync)
+    assert dict(links.select("external_id", "username").iter_rows())["x"] == "y"
+
+
+async def test_who_waits_for_a_name_that_is_not_given_up_is_left_out_and_so_is_what_follows(book: Ledger):
+    def answer(call: Call) -> None:
+        if isinstance(call, RenameAccount) and call.username == "cem":
+            raise OperationRefused("an account of a directory further down has the name")
+
+    plan = shifted({"ann": "bob", "bob": "cem", "cem": "dora", "x": "y"})
+    _, told, statuses = await load(book, plan, answer)
+    assert sorted(renames(told)) == [("cem", "dora"), ("x", "y")]
+    assert statuses == {"done": 1, "failed": 1, "skipped": 2}
+
+
+async def test_a_new_account_waits_for_the_name_that_an_account_did_not_give_up(book: Ledger):
+    def answer(call: Call) -> None:
+        if isinstance(call, RenameAccount):
+            raise OperationRefused("refused")
+
+    people = [person("ann", "lee", "ann@example.com", "Ann"), person("new", "ann", "new@example.com")]
+    plan = plan_of(source(people, {"dev": ["new"]}), target(["ann"], {"dev": []}), present(["ann"]))
+    _, told, statuses = await load(book, plan, answer)
+    assert len(told.sent) == 1
+    assert statuses == {"failed": 1, "skipped": 2}
+
+
+async def test_nobody_is_deleted_under_a_name_that_could_not_be_set_aside(book: Ledger):
+    def answer(call: Call) -> None:
+        if isinstance(call, RenameAccount):
+            raise OperationRefused("refused")
+
+    rules = policy(leavers={"method": "delete"})
+    world = source([person("new", "ann", "new@example.com")])
+    plan = plan_of(world, target(["ann"]), present(["ann"]), rules)
+    _, told, statuses = await load(book, plan, answer)
+    assert len(told.sent) == 1
+    assert statuses == {"failed": 1, "skipped": 2}
