@@ -1,7 +1,7 @@
 """A plan for 1,000,000 people and 10,000,000 memberships, decisions only: seconds, CPU seconds, peak memory.
 
-Run: `.venv/bin/python benchmarks/plan_million.py [people] [--rules]`. Bar: 15 s and 4 GiB on 2 cores; with ten rules for
-attributes, three filters and five group names 25 s.
+Run: `.venv/bin/python benchmarks/plan_million.py [people] [--rules]`. Bar: 15 s and 4 GiB on 2 cores; with ten rules
+for attributes, three filters and five group names 25 s.
 """
 
 from __future__ import annotations
