@@ -16,7 +16,7 @@ from directory.snapshot import TargetSnapshot
 from ledger.leases import Lease
 from ledger.runs import Run
 from reconcile.freshness import freshness
-from reconcile.plan import Plan
+from reconcile.plan import Finding, Plan, Waiting
 from reconcile.sanity import source_stats
 from tasks.bookkeeping import Bookkeeper
 from tasks.crashes import settle_doubts, without_results
@@ -60,6 +60,8 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
                 own_groups(shop.ledger, plan)
             else:
                 outcome = await _load(shop, so_far, lease, plan.operations)
+            if plan.header.waiting is not None and outcome[0] == "succeeded":
+                outcome = _rest_held(plan.header.waiting, outcome[1])
             if outcome[0] in {"succeeded", "nothing_to_do"}:
                 _keep(shop, so_far)
             return outcome
@@ -78,7 +80,10 @@ async def make_plan(shop: Workshop) -> Ending:
         also = "" if plan.header.complete else f". {_withheld(plan)}"
         if plan.empty:
             return "nothing_to_do", *_nothing_to_do(plan)[1:]
-        return "planned", f"plan {plan.id[:8]} is stored, nothing was written{also}", f"usersync apply {plan.id[:8]}"
+        stored = f"plan {plan.id[:8]} is stored, nothing was written{also}"
+        if plan.header.waiting is not None:
+            return _rest_held(plan.header.waiting, stored)
+        return "planned", stored, f"usersync apply {plan.id[:8]}"
 
     return await _run(shop, "plan", body)
 
@@ -293,17 +298,25 @@ def _withheld(plan: Plan) -> str:
 
 
 def _held(plan: Plan) -> Outcome:
-    found = plan.header.held
+    said = f"plan {plan.id[:8]} is held and nothing of it was applied: {_reasons(plan.header.held)}"
+    return "held", said, _to_approve(plan.id)
+
+
+def _rest_held(waiting: Waiting, done: str) -> Outcome:
+    """What may go on went on, and the rest waits as a plan of its own."""
+    rest = f"{waiting.operations:,} more wait as plan {waiting.plan[:8]}: {_reasons(waiting.findings)}"
+    return "held", f"{done}; {rest}", _to_approve(waiting.plan)
+
+
+def _reasons(found: tuple[Finding, ...]) -> str:
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    reasons = "; ".join(finding.message for finding in found[:_NAMED]) + more
-    next_step = (
-        f"look at it with `usersync show {plan.id[:8]}`; if it is right, "
-        f"`usersync apply {plan.id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
-    )
+    return "; ".join(finding.message for finding in found[:_NAMED]) + more
+
+
+def _to_approve(plan_id: str) -> str:
     return (
-        "held",
-        f"plan {plan.id[:8]} is held and nothing of it was applied: {reasons}",
-        next_step,
+        f"look at it with `usersync show {plan_id[:8]}`; if it is right, "
+        f"`usersync apply {plan_id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
     )
 
 

@@ -115,8 +115,9 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
     return common.model_copy(
         update={
             "plan_id": plan.id,
-            "guard": "clear" if not plan.held else "approved" if so_far.approved else "held",
-            "findings": list(header.held),
+            "guard": _said_by_guard(plan, approved=so_far.approved),
+            "findings": list(header.waiting.findings if header.waiting else header.held),
+            "waiting_plan": header.waiting.plan if header.waiting else None,
             "source_complete": header.complete,
             "source_findings": list(header.source_findings),
             "withheld": header.withheld,
@@ -125,6 +126,12 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
             "seats": {"used": header.seats_used, "after": header.seats_after, "maximum": header.seats_maximum},
         }
     )
+
+
+def _said_by_guard(plan: Plan, *, approved: bool) -> Literal["clear", "held", "approved"]:
+    if plan.header.waiting is not None:
+        return "held"
+    return "clear" if not plan.held else "approved" if approved else "held"
 
 
 def _write(path: Path, header: RunHeader, people: pl.DataFrame) -> tuple[int, str]:
