@@ -144,9 +144,11 @@ def _as_json(
         "approved_by": stored.approved_by,
         "header": found.header.model_dump(mode="json"),
         "operations": [_decoded(row) for row in operations.iter_rows(named=True)],
-        **({} if verdicts is None else {"people": verdicts.to_dicts()}),
+        **({} if verdicts is None else {"people": [_decoded(row) for row in verdicts.iter_rows(named=True)]}),
     }
 
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{side: json.loads(row[side]) for side in ("before", "after") if row[side] is not None}}
+    """A row with its JSON objects read."""
+    objects = ("before", "after", "attributes")
+    return {**row, **{name: json.loads(row[name]) for name in objects if row.get(name) is not None}}

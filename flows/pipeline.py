@@ -33,6 +33,7 @@ from tasks.plans import scope_of_plan, stored_plan
 from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
 from tasks.snapshots import keep_acted_on, keep_sides
+from tasks.sync_file import placed
 from tasks.workshop import Workshop
 
 __all__ = ["apply_plan", "make_plan", "run_sync"]
@@ -167,7 +168,10 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     raw = so_far.extracted.reading.snapshot
     so_far.requests["source"] = raw.requests
     source = await normalize(raw)
-    selection = await select(source, policy)
+    try:
+        selection = await select(source, policy)
+    except ConfigurationError as error:
+        raise placed(error, shop.path) from None
     if source.completeness.complete:
         # What later reads are judged by must not come from a read that missed something.
         so_far.source_stats = source_stats(source, selection)

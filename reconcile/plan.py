@@ -85,10 +85,12 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "username": pl.String(),
     "outcome": pl.String(),
     "reason": pl.String(),
+    "attributes": pl.String(),
     "grants": pl.List(pl.UInt64()),
 }
-"""One row a person: what the plan makes of them when all of it is applied, and why. `grants` are the groups that the
-person should have, as codes of the frame `GRANTS`."""
+"""One row a person: what the plan makes of them when all of it is applied, and why. `attributes` is a JSON
+object of what is carried beside, null for who is gone from the source. `grants` are the groups that the person should
+have, as codes of the frame `GRANTS`."""
 
 GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(), "path": pl.String()}
 """The ways in which people get groups: a target group, and the path through the source's groups that gives it. There

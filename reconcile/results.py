@@ -66,10 +66,11 @@ PEOPLE_RESULTS = {
     "username": pl.String(),
     "outcome": pl.String(),
     "reason": pl.String(),
+    "attributes": pl.String(),
     "groups": pl.List(pl.Struct({"group": pl.String(), "path": pl.String()})),
     "operations": pl.List(_OPERATION),
 }
-"""One row a person. `before` and `after` are JSON objects, `at` is ISO 8601 in UTC."""
+"""One row a person. `attributes`, `before` and `after` are JSON objects, `at` is ISO 8601 in UTC."""
 
 
 class _Record(BaseModel):
@@ -109,6 +110,8 @@ class PersonResult(_Record):
     outcome: Outcome
     reason: str | None
     """Why: the required group and the path to it, the filter, the cleanup reason, or what is in conflict."""
+    attributes: dict[str, str | bool | int | list[str | None] | None] = Field(default_factory=dict)
+    """What `attributes.extra` of the sync file carries along; empty for who is gone from the source."""
     groups: list[GroupResult]
     operations: list[OperationResult]
 
@@ -192,7 +195,12 @@ def people_results(
     return (
         plan.verdicts.join(per_person, on="external_id", how="left", maintain_order="left")
         .join(_groups(plan), on="external_id", how="left", maintain_order="left")
-        .with_columns(outcome.alias("outcome"), pl.col("operations").fill_null([]), pl.col("groups").fill_null([]))
+        .with_columns(
+            outcome.alias("outcome"),
+            pl.col("attributes").fill_null("{}"),
+            pl.col("operations").fill_null([]),
+            pl.col("groups").fill_null([]),
+        )
         .select(pl.col(name).cast(dtype) for name, dtype in PEOPLE_RESULTS.items())
     )
 
@@ -243,14 +251,23 @@ def document(header: RunHeader, people: pl.DataFrame) -> Iterator[bytes]:
         separator = b",\n"
     rest = people.filter(~touched)
     if rest.height:
-        lines = rest.with_columns(pl.lit([], pl.List(pl.String)).alias("operations")).write_ndjson().encode()
-        yield separator + lines.rstrip(b"\n").replace(b"\n", b",\n")
+        yield separator + ",\n".join(_untouched(rest)).encode()
     yield b"\n]}\n"
+
+
+def _untouched(people: pl.DataFrame) -> pl.Series:
+    """People without operations as JSON objects. The attributes are JSON already, so they are put in as they are."""
+    plain = people.drop("attributes", "operations").columns
+    opened = pl.struct(plain).struct.json_encode().str.strip_suffix("}")
+    return people.select(
+        pl.concat_str([opened, pl.lit(',"attributes":'), "attributes", pl.lit(',"operations":[]}')])
+    ).to_series()
 
 
 def person_records(people: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of `PEOPLE_RESULTS` as JSON-ready records."""
     for row in people.iter_rows(named=True):
+        row["attributes"] = msgspec.Raw(row["attributes"].encode())
         for operation in row["operations"]:
             for side in ("before", "after"):
                 if operation[side] is not None:

@@ -6,9 +6,10 @@ import polars as pl
 
 from connectors.contract import ReadScope
 from directory.errors import UnknownRecord
+from directory.snapshot import conform
 from ledger.opening import Ledger
 from ledger.plans import StoredPlan
-from reconcile.plan import ORIGINS, Plan, PlanHeader
+from reconcile.plan import ORIGINS, VERDICTS, Plan, PlanHeader
 
 __all__ = ["scope_of_plan", "store_plan", "stored_plan"]
 
@@ -40,7 +41,8 @@ def stored_plan(ledger: Ledger, plan_id: str) -> tuple[StoredPlan, Plan]:
         origins = ledger.plans.frame(stored.id, "origins").collect()
     except UnknownRecord:  # a program that did not tell them stored this plan
         origins = pl.DataFrame(schema=ORIGINS)
-    return stored, Plan(PlanHeader.model_validate_json(stored.header), operations, verdicts, grants, origins)
+    header = PlanHeader.model_validate_json(stored.header)
+    return stored, Plan(header, operations, conform(verdicts, VERDICTS), grants, origins)
 
 
 def scope_of_plan(plan: Plan) -> ReadScope:

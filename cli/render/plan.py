@@ -228,6 +228,9 @@ def who_and_why(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
     yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
     yield from labelled("id", row["external_id"], width=width)
     yield from labelled("why", row["reason"] or "(no reason)", width=width)
+    if carried := json.loads(row.get("attributes") or "{}"):
+        said = [_value(name, "(none)" if value is None else value) for name, value in carried.items()]
+        yield from labelled("carried", "; ".join(said), width=width)
     if row["groups"]:
         yield Text()
         yield Text("  groups that the source gives", style="dim")

@@ -35,8 +35,8 @@ def test_the_same_rules_make_no_difference():
 def test_a_filter_names_who_would_lose_access_and_why():
     found = difference({}, {"people": {"exclude": "kind = 'ext'"}})
     assert found.lose.rows() == [
-        ("bob", "bob", "unchanged", "access_removed", "met: people.exclude"),
-        ("cem", "cem", "unchanged", "access_removed", "met: people.exclude"),
+        ("bob", "bob", "unchanged", "access_removed", "met: people.exclude, kind = 'ext'"),
+        ("cem", "cem", "unchanged", "access_removed", "met: people.exclude, kind = 'ext'"),
     ]
     assert found.gain.height == 0
     assert found.leave.select("username", "group").rows() == [("bob", "dev"), ("cem", "ops")]
