@@ -6,6 +6,7 @@ It blocks, so it works in threads; an answer is waited for in short turns, so th
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from connectors.secret import resolve_secret
 from connectors.sources.ldap.connection import (
@@ -39,7 +41,7 @@ _NOTHING_READ: Final = "nothing was read and nothing was written"
 _SCOPES: Final[Mapping[Scope, int]] = {"base": 0, "one": 1, "subtree": 2}
 _LIMITS: Final = {3: "time limit", 4: "size limit", 11: "administrative limit"}
 _PASSING: Final = {51: "it is busy", 52: "it is unavailable"}
-_UNKNOWN_PEER: Final = ("certificate", "hostname", "verif", "not trusted", "tls")
+_LDAPS_PORT: Final = 636
 
 
 def open_connection(settings: LdapSettings) -> PythonLdap:
@@ -205,9 +207,10 @@ class PythonLdap:
         told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         number = int(told.get("result", 0) or 0)
         detail = "; ".join(str(told[key]) for key in ("desc", "info") if told.get(key)) or type(error).__name__
-        if doing == "connecting" and self._is_about_trust(error, detail):
+        distrusted = self._distrusted(error) if doing == "connecting" else None
+        if distrusted is not None:
             return SourceUnreadable(
-                f"no encrypted connection can be made ({detail})",
+                f"no encrypted connection can be made ({distrusted})",
                 subject=self._where,
                 not_done=f"the password was not sent, {_NOTHING_READ}",
                 next_step="give the authority that issued the server's certificate as ca_file, and in url the name "
@@ -227,15 +230,29 @@ class PythonLdap:
             )
         return self._refusal(number, detail, doing)
 
-    def _is_about_trust(self, error: Exception, detail: str) -> bool:
-        passing = (self._ldap.CONNECT_ERROR, self._ldap.SERVER_DOWN, self._ldap.LOCAL_ERROR)
-        words = detail.lower()
-        return (
-            self._settings.is_encrypted
-            and isinstance(error, passing)
-            and "connection refused" not in words
-            and any(word in words for word in _UNKNOWN_PEER)
-        )
+    def _distrusted(self, error: Exception) -> str | None:
+        """Why no encrypted connection came about, where it is not that the server is out of reach.
+
+        The library calls both the same, so that a server that answers is asked once more by Python's own TLS.
+        """
+        settings = self._settings
+        if settings.starts_tls:
+            return "its certificate is not trusted" if isinstance(error, self._ldap.CONNECT_ERROR) else None
+        if not settings.is_encrypted or not isinstance(error, self._ldap.SERVER_DOWN):
+            return None
+        parts = urlsplit(settings.url)
+        host = parts.hostname or ""
+        try:
+            trust = ssl.create_default_context(cafile=settings.ca_file)
+            with (
+                socket.create_connection((host, parts.port or _LDAPS_PORT), _CONNECT_SECONDS) as plain,
+                trust.wrap_socket(plain, server_hostname=host),
+            ):
+                return None
+        except ssl.SSLError as refused:
+            return getattr(refused, "verify_message", None) or str(refused.reason)
+        except OSError:
+            return None
 
     def _refusal(self, number: int, detail: str, doing: str) -> UsersyncError:
         where: dict[str, str] = {"subject": self._where, "not_done": _NOTHING_READ}
