@@ -47,7 +47,7 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
     begun = _begun_before(shop)
     if begun is not None:
         ending = await apply_plan(shop, begun, wait_seconds=wait_seconds)
-        if ending.status != "failed" or ending.plan is None or not ending.message.startswith(_STALE):
+        if not ending.stale:
             return ending
 
     async def body(so_far: RunSoFar) -> Outcome:
@@ -137,6 +137,7 @@ async def _run(
         status, message, next_step = await body(so_far)
     except UsersyncError as error:
         status, message = status_of_error(error), str(error)
+        so_far.stale = isinstance(error, StalePlan)
         next_step = error.next_step or "see the message, then run it again"
     except Exception as error:
         defect = f"a defect of usersync: {type(error).__name__}: {error}"
@@ -153,7 +154,6 @@ async def _run(
 
 _NAMED = 3
 _AGAIN = "run it again; only what is missing is done"
-_STALE = "the target moved on"
 
 
 def _holding(shop: Workshop, so_far: RunSoFar, wait_seconds: float) -> AbstractAsyncContextManager[Lease]:
@@ -225,7 +225,7 @@ def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapsho
     if stale.height:
         first = stale.row(0, named=True)
         raise StalePlan(
-            f"{_STALE} since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
+            f"the target moved on since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
             f"the first: {first['kind']} {first['username'] or first['group']}, {first['because']}",
             not_done="nothing of what was left of the plan was applied",
             next_step="make a new plan with `usersync plan`",

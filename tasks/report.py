@@ -50,6 +50,8 @@ class RunSoFar:
     requests: dict[str, int] = field(default_factory=dict)
     sent: bool = False
     """Whether the plan began to be applied."""
+    stale: bool = False
+    """Whether the target is not what the plan starts from."""
 
 
 @step()
@@ -87,7 +89,7 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
         source_stats=None if so_far.source_stats is None else so_far.source_stats.model_dump(),
         ended_at=ended,
     )
-    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path))
+    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path), stale=so_far.stale)
     await publish(ending, header, most_rows=shop.sync.report.table_rows)
     return ending
 
