@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
 import polars as pl
+import pytest
 
 from connectors.contract import Reading
 from connectors.sources.ldap import LdapSettings, LdapSource
@@ -37,8 +39,11 @@ BOB = f"uid=bob,ou=people,{SUFFIX}"
 
 
 def missing_here() -> str | None:
-    """Why the source cannot be tested here."""
-    return missing() or (None if find_spec("ldap") else "python-ldap is not installed (make ldap)")
+    """Why the source cannot be tested here; `USERSYNC_REQUIRE=slapd` makes that a failure."""
+    reason = missing() or (None if find_spec("ldap") else "python-ldap is not installed (make ldap)")
+    if reason is not None and "slapd" in os.environ.get("USERSYNC_REQUIRE", "").split(","):
+        pytest.fail(reason)
+    return reason
 
 
 def settings_for(server: Slapd, **more: Any) -> LdapSettings:

@@ -235,9 +235,11 @@ class Histories(RuleBasedStateMachine):
         self.has_deleted = False
 
     def teardown(self) -> None:
-        self.changes_are_read()
-        self.held.__exit__(None, None, None)
-        self.loop.close()
+        try:
+            self.changes_are_read()
+        finally:
+            self.held.__exit__(None, None, None)
+            self.loop.close()
 
     def person(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted(self.firm.people)))

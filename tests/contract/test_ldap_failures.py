@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 from connectors.contract import CheckFinding
 from connectors.sources.ldap import LdapSettings, LdapSource
+from connectors.sources.ldap.connection import Control, Entry
+from connectors.sources.ldap.server import Server
 from directory.errors import ConfigurationError, CredentialsRefused, SourceUnavailable, SourceUnreadable
-from tests.company_ldif import entry
+from tests.company_ldif import change, entry
 from tests.contract.ldap_stage import ANN, group, missing_here, person, settings_for, small_tree
 from tests.contract.source_contract import Sleeps
 from tests.slapd import PASSWORD, SUFFIX, Slapd, slapd
@@ -120,6 +123,58 @@ async def test_a_directory_that_stops_answering_is_unavailable():
         try:
             with pytest.raises(SourceUnavailable):
                 await source.read()
+        finally:
+            os.kill(server.process_id, signal.SIGCONT)
+
+
+class Disturbed(Server):
+    """Something happens after the people were read, before the groups are."""
+
+    deed: Callable[[], object] | None = None
+
+    async def groups(
+        self,
+        narrowed: str | None = None,
+        controls: Sequence[Control] = (),
+        told: Callable[[int], object] | None = None,
+        *,
+        everywhere: bool = False,
+    ) -> list[Entry]:
+        deed, Disturbed.deed = Disturbed.deed, None
+        if deed is not None:
+            deed()
+        return await super().groups(narrowed, controls, told, everywhere=everywhere)
+
+
+async def test_who_is_renamed_while_the_directory_is_read_keeps_all_groups():
+    with small() as (server, _):
+        source = LdapSource(settings_for(server), waits=(), connect=Disturbed)
+        anna = f"uid=anna,ou=people,{SUFFIX}"
+        rename = f"dn: {ANN}\nchangetype: modrdn\nnewrdn: uid=anna\ndeleteoldrdn: 1\n\n"
+        mend = change(f"cn=devs,ou=groups,{SUFFIX}", "member", [anna])
+        Disturbed.deed = lambda: server.apply(rename + mend)
+        snapshot = await source.read()
+    assert snapshot.completeness.complete
+    ids = dict(snapshot.people.select("uid", "external_id").iter_rows())
+    assert ids["anna"] in set(snapshot.memberships["member_id"])
+    assert "ann" not in ids
+
+
+async def test_a_directory_that_dies_while_it_is_read_is_unavailable():
+    with small() as (server, _):
+        source = LdapSource(settings_for(server), waits=(), connect=Disturbed)
+        Disturbed.deed = lambda: os.kill(server.process_id, signal.SIGKILL)
+        with pytest.raises(SourceUnavailable):
+            await source.read()
+
+
+async def test_a_read_that_is_cancelled_ends_at_once():
+    with small() as (server, source):
+        os.kill(server.process_id, signal.SIGSTOP)
+        try:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await source.read()
         finally:
             os.kill(server.process_id, signal.SIGCONT)
 

@@ -42,6 +42,7 @@ _SCOPES: Final[Mapping[Scope, int]] = {"base": 0, "one": 1, "subtree": 2}
 _LIMITS: Final = {3: "time limit", 4: "size limit", 11: "administrative limit"}
 _PASSING: Final = {51: "it is busy", 52: "it is unavailable"}
 _LDAPS_PORT: Final = 636
+_REFERRAL: Final = 10
 
 
 def open_connection(settings: LdapSettings) -> PythonLdap:
@@ -144,13 +145,13 @@ class PythonLdap:
         native.set_option(library.OPT_PROTOCOL_VERSION, 3)
         native.set_option(library.OPT_REFERRALS, 0)
         native.set_option(library.OPT_NETWORK_TIMEOUT, min(_CONNECT_SECONDS, settings.timeout))
-        native.set_option(library.OPT_TIMEOUT, settings.timeout)
+        native.set_option(library.OPT_TIMEOUT, min(_CONNECT_SECONDS, settings.timeout))
         if settings.is_encrypted:
             self._demand_certificate(native)
         if settings.starts_tls:
             native.start_tls_s()
         secret = "" if self._password is None else self._password.get_secret_value()
-        native.simple_bind_s(settings.bind_dn or "", secret)
+        self._answer(native.simple_bind(settings.bind_dn or "", secret))
 
     def _demand_certificate(self, native: Any) -> None:
         """Whatever the machine's ldap.conf says: a server that cannot prove who it is gets no password."""
@@ -266,17 +267,17 @@ class PythonLdap:
             step = "let the account read what base, people_base and groups_base name"
             return CredentialsRefused(f"the account may not do this: {doing} ({detail})", next_step=step, **where)
         if number in _LIMITS:
+            what = f"the server's {_LIMITS[number]} ended {doing} before its end, and a part is no list"
             step = "raise that limit for the account that bind_dn names, or lower page_size"
-            return RefusedSearch(
-                f"the server's {_LIMITS[number]} ended {doing} before its end, and a part is no list",
-                next_step=step,
-                **where,
+        elif number == _REFERRAL:
+            what = f"it holds no such part of the tree, and refers to another server: {doing}"
+            step = "name the server that holds it, or correct base"
+        else:
+            what = f"it refuses {doing} ({detail}, LDAP result {number})"
+            step = (
+                "correct base, people_base and groups_base" if number == NoSuchObject.code else "run `usersync check`"
             )
-        if number == 10:
-            step = "ask the server that holds it, or correct base"
-            return RefusedSearch(f"it holds no such part of the tree, and refers to another: {doing}", next_step=step)
-        kind = {32: NoSuchObject, 12: UnavailableControl}.get(number, RefusedSearch)
-        step = "correct base, people_base and groups_base" if number == 32 else "run `usersync check`"
-        refused = kind(f"it refuses {doing} ({detail}, LDAP result {number})", next_step=step, **where)
+        kinds = {kind.code: kind for kind in (NoSuchObject, UnavailableControl)}
+        refused = kinds.get(number, RefusedSearch)(what, next_step=step, **where)
         refused.code = number
         return refused

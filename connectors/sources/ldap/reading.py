@@ -132,11 +132,7 @@ class FullRead:
             self.findings.append(named(what, self._without_id))
         self.findings += self._server.findings
         self.findings += self.links.findings
-        if self._settings.referrals == "incomplete":
-            self.findings += [
-                f"the directory holds no entries below {url}, and refers to another server for them"
-                for url in unread_parts(self._server.referrals)
-            ]
+        self.findings += unread_parts(self._server)
 
 
 def without_flags(entries: Iterable[Entry], rules: Iterable[str]) -> list[str]:
@@ -148,9 +144,15 @@ def without_flags(entries: Iterable[Entry], rules: Iterable[str]) -> list[str]:
     return [named(what, unseen)] if unseen else []
 
 
-def unread_parts(referrals: Iterable[str]) -> list[str]:
-    """Continuation references into parts of the tree that may hold people."""
-    return [url for url in referrals if not url.partition("://")[2].partition("/")[2].lower().startswith(_OWN_ZONES)]
+def unread_parts(server: Server) -> list[str]:
+    """A finding for each part of the tree that may hold people and is held by another server."""
+    if server.settings.referrals == "skip":
+        return []
+    return [
+        f"the directory holds no entries below {url}, and refers to another server for them"
+        for url in server.referrals
+        if not url.partition("://")[2].partition("/")[2].lower().startswith(_OWN_ZONES)
+    ]
 
 
 def named(what: str, names: Iterable[str]) -> str:

@@ -136,3 +136,9 @@ def test_filters_are_or_and_what_stands_in_one_is_and(world: World, asked: list[
         parts = [{key: value} for key, value in one.items()]
         assert admitted(one) == set.intersection(*(admitted(part) for part in parts))
         assert Filter.model_validate(one).label
+
+
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.too_slow])
+@given(mapped_worlds())
+def test_a_policy_survives_the_way_through_json(world: World) -> None:
+    assert Policy.model_validate_json(world.policy.model_dump_json()) == world.policy

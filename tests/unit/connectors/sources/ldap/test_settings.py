@@ -27,6 +27,7 @@ def settings(**more: Any) -> LdapSettings:
         ({"bind_dn": "cn=reader", "bind_password": "secret"}, "never as itself"),
         ({"encryption": "none"}, "ldaps:// means encryption: tls"),
         ({"url": "ldap://ldap.example.com", "encryption": "tls"}, "cannot have encryption: tls"),
+        ({"product": "active-directory", "url": "ldaps://dc1.example.com:3269"}, "the port of the global catalog"),
         ({"attributes": ["uid"]}, "a column of its own"),
         ({"attributes": ["userPassword"]}, "no text that a sync may carry"),
         ({"attributes": ["title)"]}, "not the name of an attribute"),
