@@ -16,7 +16,7 @@ from directory.snapshot import TargetSnapshot
 from ledger.leases import Lease
 from ledger.runs import Run
 from reconcile.freshness import freshness
-from reconcile.plan import Plan
+from reconcile.plan import Finding, Plan, Waiting
 from reconcile.sanity import source_stats
 from tasks.bookkeeping import Bookkeeper
 from tasks.crashes import settle_doubts, without_results
@@ -47,7 +47,7 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
     begun = _begun_before(shop)
     if begun is not None:
         ending = await apply_plan(shop, begun, wait_seconds=wait_seconds)
-        if ending.status != "failed" or ending.plan is None or not ending.message.startswith(_STALE):
+        if not ending.stale:
             return ending
 
     async def body(so_far: RunSoFar) -> Outcome:
@@ -61,6 +61,8 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
                 own_groups(shop.ledger, plan)
             else:
                 outcome = await _load(shop, so_far, lease, plan.operations)
+            if plan.header.waiting is not None and outcome[0] == "succeeded":
+                outcome = _rest_held(plan.header.waiting, outcome[1])
             if outcome[0] in {"succeeded", "nothing_to_do"}:
                 _keep(shop, so_far)
             return outcome
@@ -79,7 +81,10 @@ async def make_plan(shop: Workshop) -> Ending:
         also = "" if plan.header.complete else f". {_withheld(plan)}"
         if plan.empty:
             return "nothing_to_do", *_nothing_to_do(plan)[1:]
-        return "planned", f"plan {plan.id[:8]} is stored, nothing was written{also}", f"usersync apply {plan.id[:8]}"
+        stored = f"plan {plan.id[:8]} is stored, nothing was written{also}"
+        if plan.header.waiting is not None:
+            return _rest_held(plan.header.waiting, stored)
+        return "planned", stored, f"usersync apply {plan.id[:8]}"
 
     return await _run(shop, "plan", body)
 
@@ -132,6 +137,7 @@ async def _run(
         status, message, next_step = await body(so_far)
     except UsersyncError as error:
         status, message = status_of_error(error), str(error)
+        so_far.stale = isinstance(error, StalePlan)
         next_step = error.next_step or "see the message, then run it again"
     except Exception as error:
         defect = f"a defect of usersync: {type(error).__name__}: {error}"
@@ -148,7 +154,6 @@ async def _run(
 
 _NAMED = 3
 _AGAIN = "run it again; only what is missing is done"
-_STALE = "the target moved on"
 
 
 def _holding(shop: Workshop, so_far: RunSoFar, wait_seconds: float) -> AbstractAsyncContextManager[Lease]:
@@ -220,7 +225,7 @@ def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapsho
     if stale.height:
         first = stale.row(0, named=True)
         raise StalePlan(
-            f"{_STALE} since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
+            f"the target moved on since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
             f"the first: {first['kind']} {first['username'] or first['group']}, {first['because']}",
             not_done="nothing of what was left of the plan was applied",
             next_step="make a new plan with `usersync plan`",
@@ -297,17 +302,25 @@ def _withheld(plan: Plan) -> str:
 
 
 def _held(plan: Plan) -> Outcome:
-    found = plan.header.held
+    said = f"plan {plan.id[:8]} is held and nothing of it was applied: {_reasons(plan.header.held)}"
+    return "held", said, _to_approve(plan.id)
+
+
+def _rest_held(waiting: Waiting, done: str) -> Outcome:
+    """What may go on went on, and the rest waits as a plan of its own."""
+    rest = f"{waiting.operations:,} more wait as plan {waiting.plan[:8]}: {_reasons(waiting.findings)}"
+    return "held", f"{done}; {rest}", _to_approve(waiting.plan)
+
+
+def _reasons(found: tuple[Finding, ...]) -> str:
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    reasons = "; ".join(finding.message for finding in found[:_NAMED]) + more
-    next_step = (
-        f"look at it with `usersync show {plan.id[:8]}`; if it is right, "
-        f"`usersync apply {plan.id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
-    )
+    return "; ".join(finding.message for finding in found[:_NAMED]) + more
+
+
+def _to_approve(plan_id: str) -> str:
     return (
-        "held",
-        f"plan {plan.id[:8]} is held and nothing of it was applied: {reasons}",
-        next_step,
+        f"look at it with `usersync show {plan_id[:8]}`; if it is right, "
+        f"`usersync apply {plan_id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
     )
 
 

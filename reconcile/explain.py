@@ -166,6 +166,10 @@ def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int]
     if header.held:
         lines += ["", "## The guard holds this plan", ""]
         lines += [f"- {finding.message}" for finding in header.held]
+    if header.waiting:
+        short = header.waiting.plan[:8]
+        lines += ["", f"## {header.waiting.operations:,} operations wait as plan {short}", ""]
+        lines += [f"- {finding.message}" for finding in header.waiting.findings]
     if not header.complete:
         lines += ["", "## The source was read incompletely, so nothing is removed", ""]
         lines += [f"- {finding}" for finding in header.source_findings]

@@ -28,6 +28,7 @@ __all__ = [
     "LeftBehind",
     "Plan",
     "PlanHeader",
+    "Waiting",
 ]
 
 Kind = Literal[
@@ -75,7 +76,8 @@ OPERATIONS: Mapping[str, pl.DataType] = {
     "after": pl.String(),
     "reason": pl.String(),
 }
-"""Operations in the order in which they are carried out; `seq` counts from 0. `username` is the account's name when the
+"""Operations in the order in which they are carried out; `seq` counts from 0, and leaves out numbers where a plan is a
+part of another. `username` is the account's name when the
 operation runs, `account_id` is null for accounts that the plan creates, `before` and `after` are JSON objects."""
 
 VERDICTS: Mapping[str, pl.DataType] = {
@@ -130,6 +132,16 @@ class LeftBehind(BaseModel):
     """The first of their usernames."""
 
 
+class Waiting(BaseModel):
+    """The plan of what was held back while the rest goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: str
+    operations: int
+    findings: tuple[Finding, ...]
+
+
 class PlanHeader(BaseModel):
     """What a plan says about itself. Times and request counts are the run's: they would make equal plans differ."""
 
@@ -160,6 +172,8 @@ class PlanHeader(BaseModel):
     seats_maximum: int | None = None
     held: tuple[Finding, ...] = ()
     """What the guard stopped at; empty when it is clear."""
+    waiting: Waiting | None = None
+    """What was held back of a plan that goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +187,8 @@ class Plan:
     """Schema `GRANTS`."""
     origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGINS))
     """Schema `ORIGINS`; empty where no earlier run tells. Not part of the digest either."""
+    waiting: Plan | None = None
+    """The plan that `header.waiting` names, when both were just made."""
 
     @cached_property
     def id(self) -> str:

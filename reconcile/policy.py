@@ -155,8 +155,11 @@ class SourceSanity(Section):
 
 
 class Guard(Section):
-    """Over a limit nothing of the plan is applied, and the run ends held."""
+    """Over a limit a plan is held: nothing of it is applied unless somebody approves it by its id."""
 
+    on_hold: Literal["hold-all", "hold-kinds"] = "hold-all"
+    """`hold-kinds`: only the kinds of operation that the guard stopped at wait, as a plan of their own; the rest goes
+    on, and the run ends held all the same."""
     deactivations: Limit = Limit(percent=5)
     deletions: Limit = Limit(count=10, percent=1)
     renames: Limit = Limit(percent=5)

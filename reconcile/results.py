@@ -132,6 +132,8 @@ class RunHeader(_Record):
     guard: Literal["clear", "held", "approved"] | None
     findings: list[Finding] = Field(default_factory=list)
     """What the guard stopped at."""
+    waiting_plan: str | None = None
+    """The plan of what was held back while the rest went on (`guard.on_hold: hold-kinds`)."""
     source_complete: bool | None = None
     source_findings: list[str] = Field(default_factory=list)
     withheld: dict[str, int] = Field(default_factory=dict)

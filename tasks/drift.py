@@ -19,6 +19,8 @@ def with_origins(ledger: Ledger, plan: Plan, selection: Selection, policy: Polic
     """The plan with the origin of each operation, where a run that ended well tells what was wanted then."""
     if plan.empty:
         return plan
+    if plan.waiting is not None:
+        plan = replace(plan, waiting=with_origins(ledger, plan.waiting, selection, policy))
     before = last_acted_on(ledger, plan.header.sync)
     if before is None:
         return plan

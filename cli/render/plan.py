@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from cli.render.grid import grid, labelled, safe
 from ledger.plans import StoredPlan
 from reconcile.explain import by_hand, changes, kind_title, left_behind, why
-from reconcile.plan import KINDS, Kind, Plan, PlanHeader
+from reconcile.plan import KINDS, Finding, Kind, Plan, PlanHeader
 
 __all__ = [
     "FEW",
@@ -132,15 +132,25 @@ def _guard(plan: Plan, width: int | None, most: int | None, approved_by: str | N
         measured = f"{losing:,} of {header.population:,} managed accounts lose access"
         verdict = f"clear ({measured if header.population else 'no account is managed yet'})"
         yield from labelled("guard", verdict, width=width, style="green")
+        if header.waiting is not None:
+            rest = f"{header.waiting.operations:,} operations WAIT as plan {header.waiting.plan[:8]}"
+            yield from labelled(
+                "", f"{rest}: usersync show {header.waiting.plan[:8]}", width=width, style="bold yellow"
+            )
+            yield from _findings(header.waiting.findings[:most], width)
         return
     verdict = f"HELD, and approved by {approved_by}" if approved_by else "HELD: nothing is applied unless approved"
     yield from labelled("guard", verdict, width=width, style="bold yellow")
-    for finding in header.held[:most]:
+    yield from _findings(header.held[:most], width)
+    if most is not None and len(header.held) > most:
+        yield from labelled("", f"… {len(header.held) - most} more: usersync show {plan.id[:8]}", width=width)
+
+
+def _findings(found: Iterable[Finding], width: int | None) -> Iterator[Text]:
+    for finding in found:
         others = [sample for sample in finding.samples if sample not in finding.message]
         such_as = f" (such as {', '.join(others)})" if others else ""
         yield from labelled("", f"· {finding.message}{such_as}", width=width)
-    if most is not None and len(header.held) > most:
-        yield from labelled("", f"… {len(header.held) - most} more: usersync show {plan.id[:8]}", width=width)
 
 
 def rows(

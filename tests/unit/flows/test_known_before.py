@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from directory.errors import UnknownRecord
-from flows.pipeline import make_plan, run_sync
-from reconcile.policy import People
+from flows.pipeline import apply_plan, make_plan, run_sync
+from reconcile.policy import Guard, Limit, People
 from tasks.plans import stored_plan
 from tasks.whatif import what_if
 from tasks.workshop import Workshop
@@ -106,3 +106,33 @@ async def test_an_incomplete_source_is_not_kept_as_a_snapshot(shop: Workshop):
     there.change(replace(source(), completeness=there.snapshot.completeness.also("a page was lost")))
     await run_sync(shop)
     assert what_if(shop.ledger, shop.sync, shop.sync).plan.verdicts.height == 2
+
+
+async def test_what_may_go_on_goes_on_and_the_rest_waits_for_an_approval_of_its_own(shop: Workshop):
+    there, target = parties(shop)
+    await run_sync(shop)
+    strict = Guard(on_hold="hold-kinds", memberships_removed=Limit(count=0), memberships_removed_per_group=Limit())
+    shop = replace(shop, sync=shop.sync.model_copy(update={"guard": strict}))
+    there.change(source(["ann", "bob", "cem"], {"dev": ["bob"]}))
+
+    ending = await run_sync(shop)
+
+    assert (ending.status, ending.exit_code) == ("held", 3)
+    assert ending.applied == {"done": 2}
+    assert ending.plan is not None
+    assert ending.plan.header.waiting is not None
+    waiting = ending.plan.header.waiting.plan
+    assert f"1 more wait as plan {waiting[:8]}" in ending.message
+    assert f"usersync apply {waiting[:8]} --approved-by NAME" in ending.next_step
+    stored, rest = stored_plan(shop.ledger, waiting)
+    assert stored.state == "held"
+    assert rest.operations.select("kind", "username").rows() == [("remove_membership", "ann")]
+    header = shop.ledger.runs.get(ending.run_id).header
+    assert (header["guard"], header["waiting_plan"]) == ("held", waiting)
+    assert [finding["kind"] for finding in header["findings"]] == ["memberships_removed"]
+
+    approved = await apply_plan(shop, waiting, approved_by="jane")
+    assert approved.status == "succeeded"
+    assert (await run_sync(shop)).status == "nothing_to_do"
+    names = {row["username"]: row["account_id"] for row in target.model.accounts.values()}
+    assert target.model.members == {(names["bob"], "dev")}
