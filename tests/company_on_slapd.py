@@ -56,8 +56,8 @@ class CompanyOnSlapd:
         for outer, inner in self.inside:
             if outer in found and inner in found:
                 dn, attributes = found[outer]
-                members = dict.fromkeys([*attributes["member"], found[inner][0]])
-                found[outer] = (dn, {**attributes, "member": list(members)})
+                with_inner = dict.fromkeys([*attributes["member"], found[inner][0]])
+                found[outer] = (dn, {**attributes, "member": list(with_inner)})
         return found
 
 
