@@ -46,7 +46,7 @@ def map_attributes(people: pl.DataFrame, mapping: Attributes) -> pl.DataFrame:
             continue
         value, answer = _values(people, name, given, key=key)
         further.append(value.alias(name))
-        dropped = _drop(dropped, name, value, answer)
+        dropped = _drop(dropped, f"extra.{name}", value, answer)
     # A username cannot be cleared: who has none is in conflict, unless the account's own is to stay.
     keeps = answers["username"] == "ignore" and isinstance(mapping.username, Attribute)
     empty = pl.repeat(value=False, n=people.height, dtype=pl.Boolean, eager=True)

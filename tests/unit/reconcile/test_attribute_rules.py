@@ -215,7 +215,7 @@ def test_a_further_attribute_may_drop_people_too():
         source([person("ann", cc="1"), person("bob", cc=None)]), target(), rules=policy(attributes={"extra": extra})
     )
     assert done(plan) == [("create", "ann", None)]
-    assert outcome(plan, "bob") == ("filtered", "dropped: no rule of attributes.cost_centre applies")
+    assert outcome(plan, "bob") == ("filtered", "dropped: no rule of attributes.extra.cost_centre applies")
 
 
 def test_who_is_gone_from_the_source_carries_nothing():
