@@ -197,6 +197,7 @@ UNGUARDED: dict[str, Any] = {
     "anonymisations": {},
     "renames": {},
     "adoptions": {},
+    "clearings": {},
     "memberships_removed": {},
     "memberships_removed_per_group": {},
     "groups_emptied": {},

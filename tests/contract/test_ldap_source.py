@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
-from typing import Any
+from math import ceil
 
 import pytest
 
 from connectors.contract import CheckFinding, Progress, Reading
 from connectors.sources.ldap import LdapSettings, LdapSource
 from sandbox.company import Company, Person
+from sandbox.population import company as found_company
 from tests.company_ldif import entry_uuid, locked, openldap
 from tests.company_on_slapd import CompanyOnSlapd
+from tests.contract.ldap_stage import aged, missing_here, settings_for
 from tests.contract.source_contract import Sleeps, SourceContract, Stage
-from tests.slapd import PASSWORD, READER, SUFFIX, Slapd, missing, slapd
+from tests.slapd import PASSWORD, slapd
 
 
 @pytest.fixture(autouse=True)
 def _what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    reason = missing() or (None if find_spec("ldap") else "python-ldap is not installed (make ldap)")
+    reason = missing_here()
     if reason:
         pytest.skip(reason)
     monkeypatch.setenv("LDAP_PASSWORD", PASSWORD)
-
-
-def settings_for(server: Slapd, **more: Any) -> LdapSettings:
-    """Of a server with a certificate by ldaps://, of another in the clear."""
-    secured: Mapping[str, Any] = (
-        {"url": server.ldaps_url, "ca_file": server.ca_file}
-        if server.ldaps_url
-        else {"url": server.url, "encryption": "none"}
-    )
-    given = {"product": "openldap", "base": SUFFIX, "bind_dn": READER, "bind_password": "env:LDAP_PASSWORD"}
-    return LdapSettings.model_validate({**given, **secured, **more})
 
 
 class CaughtUpFirst(LdapSource):
@@ -76,3 +66,15 @@ class TestOpenLdap(SourceContract):
                 secrets=(os.environ["LDAP_PASSWORD"],),
                 tie_a_knot=tie_a_knot,
             )
+
+
+@pytest.mark.parametrize(("people", "groups"), [(400, 24), (10_000, 120)], ids=["400", "10000"])
+async def test_round_trips_are_pages_and_five_more(people: int, groups: int):
+    """The bind, the root DSE, what changed meanwhile (people, groups), and which server it was: so 100,000 people and
+    5,000 groups take 100 + 5 + 5 round trips, as long as the server gives lists of members whole."""
+    company = found_company(people=people, groups=groups)
+    with slapd(aged(openldap(company))) as server:
+        snapshot = await LdapSource(settings_for(server)).read()
+    assert snapshot.completeness.complete
+    assert snapshot.people.height == people
+    assert snapshot.requests == ceil(people / 1000) + ceil(groups / 1000) + 5

@@ -151,10 +151,10 @@ class _Known:
         settings = self._server.settings
         filter_ = f"(|{settings.filter_of_people}{settings.filter_of_groups}{settings.of.groups_filter})"
         try:
-            page = await self._server.search(dn, "subtree", filter_, ["1.1"], page=(1, b""))
+            page = await self._server.search(dn, "subtree", filter_, ["1.1"], page=(2, b""))
         except NoSuchObject:
             return True
-        return bool(page.entries)
+        return any(canonical(entry.dn) != canonical(dn) for entry in page.entries)
 
     def _ids(self, entries: Iterable[Entry]) -> dict[str, Entry]:
         named = ((entry_id(entry, self._server.settings), entry) for entry in entries)

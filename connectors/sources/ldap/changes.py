@@ -19,7 +19,7 @@ from connectors.sources.ldap.entries import Group, Person, as_group, as_person
 from connectors.sources.ldap.frames import EDGE, Frames, groups_frame, people_frame, primary_frame, with_states
 from connectors.sources.ldap.links import Index, Links
 from connectors.sources.ldap.names import canonical, is_under
-from connectors.sources.ldap.reading import without_flags
+from connectors.sources.ldap.reading import unread_parts, without_flags
 from connectors.sources.ldap.server import Server
 from connectors.sources.ldap.settings import LdapSettings
 
@@ -125,7 +125,7 @@ class Update:
             links.add(group)
         if await self._reaches_beyond(links):
             return None
-        self.findings += [*self._server.findings, *links.findings]
+        self.findings += [*self._server.findings, *links.findings, *unread_parts(self._server)]
         kept = self._kept_links(people, groups)
         memberships = pl.concat([kept, links.frame(), primary_frame(people, groups)]).unique().sort(EDGE)
         return Frames(people, groups, memberships)

@@ -7,6 +7,7 @@ from typing import Final
 
 __all__ = ["canonical", "is_under"]
 
+_LOOSE: Final = re.compile(r"\s[,=]|[,=]\s|\s\s|[^\S ]|^\s|\s$")
 _PLAIN_SPACES: Final = re.compile(r"\s*([,=])\s*")
 _SPACES: Final = re.compile(r"\s+")
 _ESCAPED: Final = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
@@ -16,6 +17,8 @@ _PIECES: Final = re.compile(r"(?:\\.|[^\\,+])+|[,+]", re.DOTALL)
 def canonical(dn: str) -> str:
     """The same text for the same name, whatever its case, spaces and escapes. For comparing alone."""
     if "\\" not in dn and "+" not in dn and dn.count("=") == dn.count(",") + 1:
+        if _LOOSE.search(dn) is None:
+            return dn.lower()
         return _SPACES.sub(" ", _PLAIN_SPACES.sub(r"\1", dn.strip())).lower()
     names: list[list[str]] = [[]]
     for piece in _PIECES.findall(dn):

@@ -6,6 +6,7 @@ It blocks, so it works in threads; an answer is waited for in short turns, so th
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import threading
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from connectors.secret import resolve_secret
 from connectors.sources.ldap.connection import (
@@ -39,7 +41,8 @@ _NOTHING_READ: Final = "nothing was read and nothing was written"
 _SCOPES: Final[Mapping[Scope, int]] = {"base": 0, "one": 1, "subtree": 2}
 _LIMITS: Final = {3: "time limit", 4: "size limit", 11: "administrative limit"}
 _PASSING: Final = {51: "it is busy", 52: "it is unavailable"}
-_UNKNOWN_PEER: Final = ("certificate", "hostname", "verif", "not trusted", "tls")
+_LDAPS_PORT: Final = 636
+_REFERRAL: Final = 10
 
 
 def open_connection(settings: LdapSettings) -> PythonLdap:
@@ -142,13 +145,13 @@ class PythonLdap:
         native.set_option(library.OPT_PROTOCOL_VERSION, 3)
         native.set_option(library.OPT_REFERRALS, 0)
         native.set_option(library.OPT_NETWORK_TIMEOUT, min(_CONNECT_SECONDS, settings.timeout))
-        native.set_option(library.OPT_TIMEOUT, settings.timeout)
+        native.set_option(library.OPT_TIMEOUT, min(_CONNECT_SECONDS, settings.timeout))
         if settings.is_encrypted:
             self._demand_certificate(native)
         if settings.starts_tls:
             native.start_tls_s()
         secret = "" if self._password is None else self._password.get_secret_value()
-        native.simple_bind_s(settings.bind_dn or "", secret)
+        self._answer(native.simple_bind(settings.bind_dn or "", secret))
 
     def _demand_certificate(self, native: Any) -> None:
         """Whatever the machine's ldap.conf says: a server that cannot prove who it is gets no password."""
@@ -205,9 +208,10 @@ class PythonLdap:
         told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         number = int(told.get("result", 0) or 0)
         detail = "; ".join(str(told[key]) for key in ("desc", "info") if told.get(key)) or type(error).__name__
-        if doing == "connecting" and self._is_about_trust(error, detail):
+        distrusted = self._distrusted(error) if doing == "connecting" else None
+        if distrusted is not None:
             return SourceUnreadable(
-                f"no encrypted connection can be made ({detail})",
+                f"no encrypted connection can be made ({distrusted})",
                 subject=self._where,
                 not_done=f"the password was not sent, {_NOTHING_READ}",
                 next_step="give the authority that issued the server's certificate as ca_file, and in url the name "
@@ -227,15 +231,29 @@ class PythonLdap:
             )
         return self._refusal(number, detail, doing)
 
-    def _is_about_trust(self, error: Exception, detail: str) -> bool:
-        passing = (self._ldap.CONNECT_ERROR, self._ldap.SERVER_DOWN, self._ldap.LOCAL_ERROR)
-        words = detail.lower()
-        return (
-            self._settings.is_encrypted
-            and isinstance(error, passing)
-            and "connection refused" not in words
-            and any(word in words for word in _UNKNOWN_PEER)
-        )
+    def _distrusted(self, error: Exception) -> str | None:
+        """Why no encrypted connection came about, where it is not that the server is out of reach.
+
+        The library calls both the same, so that a server that answers is asked once more by Python's own TLS.
+        """
+        settings = self._settings
+        if settings.starts_tls:
+            return "its certificate is not trusted" if isinstance(error, self._ldap.CONNECT_ERROR) else None
+        if not settings.is_encrypted or not isinstance(error, self._ldap.SERVER_DOWN):
+            return None
+        parts = urlsplit(settings.url)
+        host = parts.hostname or ""
+        try:
+            trust = ssl.create_default_context(cafile=settings.ca_file)
+            with (
+                socket.create_connection((host, parts.port or _LDAPS_PORT), _CONNECT_SECONDS) as plain,
+                trust.wrap_socket(plain, server_hostname=host),
+            ):
+                return None
+        except ssl.SSLError as refused:
+            return getattr(refused, "verify_message", None) or str(refused.reason)
+        except OSError:
+            return None
 
     def _refusal(self, number: int, detail: str, doing: str) -> UsersyncError:
         where: dict[str, str] = {"subject": self._where, "not_done": _NOTHING_READ}
@@ -249,17 +267,17 @@ class PythonLdap:
             step = "let the account read what base, people_base and groups_base name"
             return CredentialsRefused(f"the account may not do this: {doing} ({detail})", next_step=step, **where)
         if number in _LIMITS:
+            what = f"the server's {_LIMITS[number]} ended {doing} before its end, and a part is no list"
             step = "raise that limit for the account that bind_dn names, or lower page_size"
-            return RefusedSearch(
-                f"the server's {_LIMITS[number]} ended {doing} before its end, and a part is no list",
-                next_step=step,
-                **where,
+        elif number == _REFERRAL:
+            what = f"it holds no such part of the tree, and refers to another server: {doing}"
+            step = "name the server that holds it, or correct base"
+        else:
+            what = f"it refuses {doing} ({detail}, LDAP result {number})"
+            step = (
+                "correct base, people_base and groups_base" if number == NoSuchObject.code else "run `usersync check`"
             )
-        if number == 10:
-            step = "ask the server that holds it, or correct base"
-            return RefusedSearch(f"it holds no such part of the tree, and refers to another: {doing}", next_step=step)
-        kind = {32: NoSuchObject, 12: UnavailableControl}.get(number, RefusedSearch)
-        step = "correct base, people_base and groups_base" if number == 32 else "run `usersync check`"
-        refused = kind(f"it refuses {doing} ({detail}, LDAP result {number})", next_step=step, **where)
+        kinds = {kind.code: kind for kind in (NoSuchObject, UnavailableControl)}
+        refused = kinds.get(number, RefusedSearch)(what, next_step=step, **where)
         refused.code = number
         return refused

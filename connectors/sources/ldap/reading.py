@@ -7,6 +7,7 @@ changed since the read began is read once more at its end.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -37,7 +38,7 @@ class FullRead:
         self._progress = progress or (lambda _what, _count: None)
         self._began = datetime.now(UTC)
         self._former: list[tuple[str, str, str | None]] = []
-        self._without_id: list[str] = []
+        self._without_id: set[str] = set()
         self.people: dict[str, Person] = {}
         self.groups: dict[str, Group] = {}
         self.links = Links(Index())
@@ -52,14 +53,18 @@ class FullRead:
         self._take_groups(await server.groups(told=lambda count: progress("groups", count)))
         self._take_people(await server.people(newer))
         self._take_groups(await server.groups(newer))
-        self._link()
+        await asyncio.to_thread(self._link)
         await self._reach_beyond()
         self._judge()
+        frames = await asyncio.to_thread(self._frames)
+        progress("people", frames.people.height)
+        progress("memberships", frames.memberships.height)
+        return frames
+
+    def _frames(self) -> Frames:
         people = people_frame(self.people.values(), self._settings, int(self._began.timestamp()))
         groups = groups_frame(self.groups.values())
         memberships = pl.concat([self.links.frame(), primary_frame(people, groups)]).unique().sort(EDGE)
-        progress("people", people.height)
-        progress("memberships", memberships.height)
         return Frames(people, groups, memberships)
 
     async def _newer(self) -> str:
@@ -73,7 +78,7 @@ class FullRead:
         for entry in entries:
             person = as_person(entry, self._settings)
             if person is None:
-                self._without_id.append(entry.dn)
+                self._without_id.add(entry.dn)
                 continue
             before = self.people.get(person.external_id)
             if before is not None and before.dn != person.dn:
@@ -86,7 +91,7 @@ class FullRead:
         for entry in entries:
             group = as_group(entry, self._settings)
             if group is None:
-                self._without_id.append(entry.dn)
+                self._without_id.add(entry.dn)
             else:
                 self.groups[group.group_id] = group
 
@@ -127,11 +132,7 @@ class FullRead:
             self.findings.append(named(what, self._without_id))
         self.findings += self._server.findings
         self.findings += self.links.findings
-        if self._settings.referrals == "incomplete":
-            self.findings += [
-                f"the directory holds no entries below {url}, and refers to another server for them"
-                for url in unread_parts(self._server.referrals)
-            ]
+        self.findings += unread_parts(self._server)
 
 
 def without_flags(entries: Iterable[Entry], rules: Iterable[str]) -> list[str]:
@@ -143,9 +144,15 @@ def without_flags(entries: Iterable[Entry], rules: Iterable[str]) -> list[str]:
     return [named(what, unseen)] if unseen else []
 
 
-def unread_parts(referrals: Iterable[str]) -> list[str]:
-    """Continuation references into parts of the tree that may hold people."""
-    return [url for url in referrals if not url.partition("://")[2].partition("/")[2].lower().startswith(_OWN_ZONES)]
+def unread_parts(server: Server) -> list[str]:
+    """A finding for each part of the tree that may hold people and is held by another server."""
+    if server.settings.referrals == "skip":
+        return []
+    return [
+        f"the directory holds no entries below {url}, and refers to another server for them"
+        for url in server.referrals
+        if not url.partition("://")[2].partition("/")[2].lower().startswith(_OWN_ZONES)
+    ]
 
 
 def named(what: str, names: Iterable[str]) -> str:

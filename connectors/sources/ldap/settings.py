@@ -21,6 +21,8 @@ OWN_COLUMNS: Final = frozenset(
 )
 
 _ATTRIBUTE: Final = re.compile(r"^[A-Za-z][A-Za-z0-9-]*$")
+_GLOBAL_CATALOG: Final = frozenset({3268, 3269})
+"""MS-ADTS, section 3.1.1.3.1: what these ports serve is a partial copy."""
 _NOT_TEXT: Final = frozenset(
     {"jpegphoto", "thumbnailphoto", "unicodepwd", "usercertificate", "userpassword", "usersmimecertificate"}
 )
@@ -126,6 +128,11 @@ class LdapSettings(BaseModel):
             raise ValueError("an address ldaps:// means encryption: tls")
         if self.url.startswith("ldap:") and self.encryption == "tls":
             raise ValueError("an address ldap:// cannot have encryption: tls; give ldaps://, or starttls")
+        if self.product == "active-directory" and urlsplit(self.url).port in _GLOBAL_CATALOG:
+            raise ValueError(
+                "this is the port of the global catalog, which holds a part of the attributes, and of most groups no "
+                "members; give a domain controller's own port (636, or 389 with starttls)"
+            )
         ours = sorted(OWN_COLUMNS & self.columns.keys())
         if ours:
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Final
 from connectors.sources.ldap.changes import Changed, Mark
 from connectors.sources.ldap.connection import Entry
 from connectors.sources.ldap.entries import entry_id
+from connectors.sources.ldap.names import canonical
 from connectors.sources.ldap.reading import at
 from connectors.sources.ldap.server import Server
 
@@ -58,14 +59,14 @@ class ModifyTimestamp:
         asked = [settings.id_attribute, "hasSubordinates", "numSubordinates"]
         async for page in server.pages(settings.base, "subtree", narrowed, asked):
             touched += page.entries
+        top = canonical(settings.base)
+        if any(_has_entries_below(entry) and canonical(entry.dn) != top for entry in touched):
+            return None
         people = await server.people(narrowed)
         groups = await server.groups(narrowed)
         ours = {entry_id(entry, settings) for entry in (*people, *groups)}
-        others = [entry for entry in touched if entry_id(entry, settings) not in ours]
-        if any(_has_entries_below(entry) for entry in others):
-            return None
-        gone = {found for entry in others if (found := entry_id(entry, settings)) is not None}
-        return Changed(people, groups, gone, following)
+        gone = {entry_id(entry, settings) for entry in touched} - ours
+        return Changed(people, groups, {found for found in gone if found is not None}, following)
 
 
 def _has_entries_below(entry: Entry) -> bool:
