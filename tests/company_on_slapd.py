@@ -21,6 +21,8 @@ class CompanyOnSlapd:
         self.server = server
         self.inside: set[tuple[str, str]] = set()
         """Groups put into groups besides what the company itself says: the outer and the inner one."""
+        self.old_names: dict[str, str] = {}
+        """Names that groups still hold people by, by the company's ids: of who was renamed and nobody mended that."""
         self._there = self._wanted()
 
     def catch_up(self) -> int:
@@ -46,11 +48,16 @@ class CompanyOnSlapd:
 
     def _wanted(self) -> dict[str, tuple[str, _Attributes]]:
         found = entries(self.company, SUFFIX)
+        held_as = {found[key][0]: name for key, name in self.old_names.items() if key in found}
+        for key in self.company.groups if held_as else ():
+            dn, attributes = found[key]
+            members = [held_as.get(member, member) for member in attributes["member"]]
+            found[key] = (dn, {**attributes, "member": members})
         for outer, inner in self.inside:
             if outer in found and inner in found:
                 dn, attributes = found[outer]
-                members = dict.fromkeys([*attributes["member"], found[inner][0]])
-                found[outer] = (dn, {**attributes, "member": list(members)})
+                with_inner = dict.fromkeys([*attributes["member"], found[inner][0]])
+                found[outer] = (dn, {**attributes, "member": list(with_inner)})
         return found
 
 

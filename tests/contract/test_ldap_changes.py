@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from connectors.contract import IncrementalSource, Reading
 from connectors.sources.ldap import LdapSource
 from sandbox.population import company as found_company
-from tests.company_ldif import change, openldap
+from tests.company_ldif import change, openldap, person_dn
 from tests.company_on_slapd import CompanyOnSlapd
 from tests.contract.ldap_stage import (
     ANN,
@@ -264,9 +264,25 @@ class Histories(RuleBasedStateMachine):
 
     @rule(data=st.data())
     @precondition(lambda self: self.firm.people and self.firm.groups)
-    def joins_or_quits(self, data: st.DataObject) -> None:
-        person, group = self.person(data), self.group(data)
-        (self.firm.quit if group in self.firm.memberships[person] else self.firm.join)(person, group)
+    def joins(self, data: st.DataObject) -> None:
+        self.firm.join(self.person(data), self.group(data))
+
+    @rule(data=st.data())
+    @precondition(lambda self: any(self.firm.direct.values()))
+    def quits(self, data: st.DataObject) -> None:
+        group = data.draw(st.sampled_from(sorted(key for key, people in self.firm.direct.items() if people)))
+        self.firm.quit(data.draw(st.sampled_from(sorted(self.firm.direct[group]))), group)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.firm.people)
+    def is_renamed_and_nobody_mends_the_groups(self, data: st.DataObject) -> None:
+        key = self.person(data)
+        self.directory.old_names.setdefault(key, person_dn(self.firm.people[key]))
+        self.firm.rename(key)
+
+    @rule()
+    def the_groups_are_mended(self) -> None:
+        self.directory.old_names.clear()
 
     @rule(data=st.data(), deed=st.sampled_from(["rename", "empty", "close"]))
     @precondition(lambda self: len(self.firm.groups) > 6)
@@ -314,5 +330,5 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
