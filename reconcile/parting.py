@@ -29,10 +29,10 @@ _HELD_KINDS: Mapping[str, frozenset[str]] = {
     "groups_emptied": REMOVING,
     "administrators_touched": REMOVING | _RENAMING | {"adopt"},
     **dict.fromkeys(("source", "people_lost", "groups_lost", "memberships_lost"), REMOVING | _RENAMING),
-    "attribute_emptied": _RENAMING | {"update"},
+    "attribute_emptied": REMOVING | _RENAMING | {"update"},
 }
 """The kinds of operation that wait because of a finding. A finding that is not here is about what a plan gives
-(seats, new administrators), so the whole plan waits."""
+(seats, new administrators, people who were kept out), so the whole plan waits."""
 
 _BINDING = frozenset({"adopt", "rename", "set_aside", "delete", "anonymise"})
 """Kinds without which the rest of the same person's operations, or of whoever gets the name, cannot be right."""
