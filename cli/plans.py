@@ -30,6 +30,7 @@ KindName = Literal[
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
 ]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]
 

@@ -30,7 +30,7 @@ __all__ = ["Batch", "batches", "pack", "split"]
 
 
 ADOPTED = 1000
-"""Adoptions need no call, so that many are written down at once."""
+"""Adoptions and releases need no call, so that many are written down at once."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Batch:
 
 
 def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
-    """Per kind, in order, the batches, wave by wave. `adopt` needs no call and comes with none.
+    """Per kind, in order, the batches, wave by wave. `adopt` and `release` need no call and come with none.
 
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
@@ -61,7 +61,7 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
         return []
     if kind == "add_membership":
         return _additions(chosen, most_members)
-    if kind == "adopt":
+    if kind in {"adopt", "release"}:
         seqs = chosen["seq"].to_list()
         return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
     if kind == "rename":

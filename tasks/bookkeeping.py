@@ -15,7 +15,7 @@ from reconcile.plan import Plan
 
 __all__ = ["Bookkeeper"]
 
-_LINKING = ("create", "adopt", "set_aside", "rename", "remove_access", "restore_access", "delete")
+_LINKING = ("create", "adopt", "set_aside", "rename", "remove_access", "restore_access", "delete", "release")
 
 
 class Bookkeeper:
@@ -65,6 +65,8 @@ class Bookkeeper:
         people = [row["external_id"] for row in rows]
         if kind == "delete":
             return Consequences(self._sync, unlinked=people, forgotten=people)
+        if kind == "release":
+            return Consequences(self._sync, unlinked=people)
         links = [{"external_id": row["external_id"], **_link_after(kind, row)} for row in rows]
         # What was taken from an account that is gone must not come back with a new one.
         return Consequences(self._sync, links=links, forgotten=people if kind in {"restore_access", "create"} else ())

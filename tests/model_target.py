@@ -194,8 +194,8 @@ class Ledger:
                 self.links[person] = [operation["account_id"], operation["username"], "active"]
             case "rename" | "set_aside" if person in self.links:
                 self.links[person][1] = json.loads(operation["after"])["username"]
-            case "delete":
-                del self.links[person]
+            case "delete" | "release":
+                self.links.pop(person, None)
             case "remove_access":
                 taken = json.loads(operation["before"])
                 self.memories |= {(person, "group", name) for name in taken["groups"]}

@@ -58,7 +58,7 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
-_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside",)
+_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside", "release")
 _COLUMNS = 3
 _BETWEEN = 4
 
@@ -81,7 +81,11 @@ def overview(
         yield from _counts(header.counts, width)
         yield Text()
     else:
-        yield from labelled("to do", "nothing: the target is as the source says", width=width)
+        yield from labelled(
+            "to do",
+            "nothing that can be taken back" if header.undoes else "nothing: the target is as the source says",
+            width=width,
+        )
     yield from _guard(plan, width, findings, approved_by)
     staying = left_behind(header)
     for number, said in enumerate(staying[:FEW]):
@@ -91,6 +95,11 @@ def overview(
 
 
 def _source(header: PlanHeader, width: int | None) -> Iterator[Text]:
+    if header.undoes:
+        yield from labelled("undoes", f"run {header.undoes}; the source is not asked", width=width)
+        for number, said in enumerate(header.not_undone):
+            yield from labelled("" if number else "not undone", f"· {said}", width=width)
+        return
     if header.complete:
         yield from labelled("source", "read completely", width=width)
         return
