@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LDAP_STAMP := $(VENV)/.installed-ldap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench ldap lock clean
 
 help:
 	@echo "make demo    the main job, end to end, against simulators on this machine"
 	@echo "make test    the tests"
 	@echo "make lint    ruff, mypy, import-linter, codespell"
 	@echo "make bench   the measured bars, see benchmarks/README.md"
+	@echo "make ldap    what the ldap source needs; compiles, so it needs gcc and the headers of OpenLDAP and SASL"
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,6 +21,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+$(LDAP_STAMP): requirements-ldap.lock $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ldap.lock
+	@touch $@
+
+ldap: $(LDAP_STAMP)
 
 demo: $(STAMP)
 	@$(BIN)/usersync demo

@@ -13,7 +13,6 @@ from cli.options import AsJson, LedgerUrl, SyncArgument
 
 if TYPE_CHECKING:
     from connectors.contract import CheckFinding
-    from tasks.sync_file import SyncFile
 
 __all__ = ["check", "schema"]
 
@@ -45,22 +44,10 @@ async def _findings(sync: str, ledger: str | None) -> dict[str, tuple[str, list[
     from tasks.workshop import find_sync_file, open_workshop
 
     async with open_workshop(find_sync_file(sync), ledger_url=ledger) as shop:
-        _expressions(shop.sync)
         return {
             "source": (shop.names.source, await shop.source.check()),
             "target": (shop.names.target, await shop.target.check()),
         }
-
-
-def _expressions(sync: SyncFile) -> None:
-    """Read every SQL expression, so that a misspelt one is told before people are read."""
-    from reconcile.transform import expression
-
-    named = {f"attributes.{name}": text for name, text in sync.attributes.model_dump().items()}
-    named |= {"people.include": sync.people.include, "people.exclude": sync.people.exclude}
-    for key, text in named.items():
-        if text is not None:
-            expression(text, key=key)
 
 
 def schema(

@@ -32,6 +32,7 @@ KindName = Literal[
     "remove_membership",
     "release",
 ]
+OriginName = Literal["source", "rules", "drift"]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]
 
 
@@ -75,6 +76,13 @@ def show(
         KindName | None,
         typer.Option("--kind", metavar="KIND", help=f"Only operations of one kind: {', '.join(get_args(KindName))}."),
     ] = None,
+    origin: Annotated[
+        OriginName | None,
+        typer.Option(
+            "--origin",
+            help="Only what is due because this changed; drift: the target, by hand.",
+        ),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every row, however many there are.")] = False,
     ledger: LedgerUrl = None,
     as_json: AsJson = False,
@@ -90,7 +98,7 @@ def show(
     if why is not None:
         _known(found, why)
     if as_json:
-        whole_json(_as_json(stored, found, kind=kind, person=why))
+        whole_json(_as_json(stored, found, kind=kind, person=why, origin=origin))
         return
     console = answers()
     width = width_of(console)
@@ -99,7 +107,8 @@ def show(
         return
     say(console, drawn.overview(found, width=width, approved_by=stored.approved_by))
     say(console, drawn.state(stored, width=width))
-    say(console, drawn.rows(found, width=width, most=None if everything else drawn.MANY, kind=kind))
+    most = None if everything else drawn.MANY
+    say(console, drawn.rows(found, width=width, most=most, kind=kind, origin=origin))
     say(console, drawn.next_command(stored, found, width=width))
 
 
@@ -114,12 +123,16 @@ def _known(found: Plan, person: str) -> None:
         )
 
 
-def _as_json(stored: StoredPlan, found: Plan, *, kind: str | None, person: str | None) -> dict[str, Any]:
+def _as_json(
+    stored: StoredPlan, found: Plan, *, kind: str | None, person: str | None, origin: str | None
+) -> dict[str, Any]:
     import polars as pl
 
     from reconcile.explain import why as verdicts_on
 
-    operations, verdicts = found.operations, None
+    operations, verdicts = found.operations.join(found.origins, on="seq", how="left", maintain_order="left"), None
+    if origin is not None:
+        operations = operations.filter(pl.col("origin") == origin)
     if kind is not None:
         operations = operations.filter(pl.col("kind") == kind)
     if person is not None:
@@ -132,9 +145,11 @@ def _as_json(stored: StoredPlan, found: Plan, *, kind: str | None, person: str |
         "approved_by": stored.approved_by,
         "header": found.header.model_dump(mode="json"),
         "operations": [_decoded(row) for row in operations.iter_rows(named=True)],
-        **({} if verdicts is None else {"people": verdicts.to_dicts()}),
+        **({} if verdicts is None else {"people": [_decoded(row) for row in verdicts.iter_rows(named=True)]}),
     }
 
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, **{side: json.loads(row[side]) for side in ("before", "after") if row[side] is not None}}
+    """A row with its JSON objects read."""
+    objects = ("before", "after", "attributes")
+    return {**row, **{name: json.loads(row[name]) for name in objects if row.get(name) is not None}}

@@ -71,6 +71,7 @@ _OURS: Final[Mapping[Side, Mapping[str, _Ours]]] = MappingProxyType(
             "file": _Ours("connectors.sources.file", "FileSettings", "FileSource"),
             "google": _Ours("connectors.sources.google", "GoogleSettings", "GoogleSource"),
             "keycloak": _Ours("connectors.sources.keycloak", "KeycloakSettings", "KeycloakSource"),
+            "ldap": _Ours("connectors.sources.ldap", "LdapSettings", "LdapSource"),
             "okta": _Ours("connectors.sources.okta", "OktaSettings", "OktaSource"),
             "onelogin": _Ours("connectors.sources.onelogin", "OneLoginSettings", "OneLoginSource"),
             "rest": _Ours("connectors.sources.rest", "RestSettings", "RestSource"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -70,14 +70,21 @@ def _located(
     place: list[str | int] = []
     section: type[BaseModel] | None = model
     inner: type[BaseModel] | None = model
+    names_follow = False
     for number, part in enumerate(loc, 1):
+        if names_follow:  # a key of a section whose keys the file chooses
+            place.append(part)
+            names_follow = False
+            continue
         known = inner is None or isinstance(part, int) or part in inner.model_fields
         if not known and not (last_is_unknown and number == len(loc)):
             continue
         place.append(part)
         section = inner
         if isinstance(part, str):
-            inner = _section_in(inner.model_fields[part].annotation) if inner is not None and known else None
+            annotation = inner.model_fields[part].annotation if inner is not None and known else None
+            names_follow = get_origin(annotation) is dict
+            inner = _section_in(annotation)
     return tuple(place), section
 
 

@@ -16,24 +16,29 @@ from directory.snapshot import TargetSnapshot
 from ledger.leases import Lease
 from ledger.runs import Run
 from reconcile.freshness import freshness
-from reconcile.plan import Plan
+from reconcile.plan import Finding, Plan, Waiting
 from reconcile.sanity import source_stats
+from reconcile.undo_plan import undo
 from tasks.bookkeeping import Bookkeeper
 from tasks.crashes import settle_doubts, without_results
 from tasks.decide import diff, normalize, scope_of, select
+from tasks.drift import with_origins
 from tasks.ending import Ending, Status, status_of_error
 from tasks.extract import extract_source, extract_target
 from tasks.guard import guard
 from tasks.lease import holding
 from tasks.load import load
 from tasks.loading import Loader
-from tasks.memory import last_good_source, owned_groups, remembered
+from tasks.memory import last_good_source, own_groups, owned_groups, remembered
 from tasks.plans import scope_of_plan, stored_plan
 from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
+from tasks.snapshots import keep_acted_on, keep_sides
+from tasks.sync_file import placed
+from tasks.undoing import done_by_run, scope_of_operations
 from tasks.workshop import Workshop
 
-__all__ = ["apply_plan", "make_plan", "run_sync"]
+__all__ = ["apply_plan", "make_plan", "make_undo", "run_sync"]
 
 Outcome = tuple[Status, str, str]
 """Status, what happened, what to do next."""
@@ -44,7 +49,7 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
     begun = _begun_before(shop)
     if begun is not None:
         ending = await apply_plan(shop, begun, wait_seconds=wait_seconds)
-        if ending.status != "failed" or ending.plan is None or not ending.message.startswith(_STALE):
+        if not ending.stale:
             return ending
 
     async def body(so_far: RunSoFar) -> Outcome:
@@ -53,9 +58,15 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
             if not await guard(shop.ledger, plan):
                 return _held(plan)
             so_far.approved = plan.held
-            outcome = _nothing_to_do(plan) if plan.empty else await _load(shop, so_far, lease, plan.operations)
-            if outcome[0] in {"succeeded", "nothing_to_do"} and so_far.extracted is not None:
-                keep_reading(shop.ledger, shop.sync.name, so_far.extracted)
+            if plan.empty:
+                outcome = _nothing_to_do(plan)
+                own_groups(shop.ledger, plan)
+            else:
+                outcome = await _load(shop, so_far, lease, plan.operations)
+            if plan.header.waiting is not None and outcome[0] == "succeeded":
+                outcome = _rest_held(plan.header.waiting, outcome[1])
+            if outcome[0] in {"succeeded", "nothing_to_do"}:
+                _keep(shop, so_far)
             return outcome
 
     return await _run(shop, "sync", body)
@@ -72,7 +83,30 @@ async def make_plan(shop: Workshop) -> Ending:
         also = "" if plan.header.complete else f". {_withheld(plan)}"
         if plan.empty:
             return "nothing_to_do", *_nothing_to_do(plan)[1:]
-        return "planned", f"plan {plan.id[:8]} is stored, nothing was written{also}", f"usersync apply {plan.id[:8]}"
+        stored = f"plan {plan.id[:8]} is stored, nothing was written{also}"
+        if plan.header.waiting is not None:
+            return _rest_held(plan.header.waiting, stored)
+        return "planned", stored, f"usersync apply {plan.id[:8]}"
+
+    return await _run(shop, "plan", body)
+
+
+async def make_undo(shop: Workshop, run_id: str) -> Ending:
+    """Plan to take back what a run changed, and store it; nothing is written to the target."""
+    done = done_by_run(shop.ledger, shop.sync.name, run_id)
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        target = await extract_target(shop.target, scope_of_operations(done), shop.observer)
+        await _close_crashed(shop, target, so_far.run.id)
+        present = remembered(shop.ledger, shop.sync.name, target)
+        plan = undo(done, target, present, shop.sync.policy, shop.names, run_id=run_id)
+        so_far.plan = plan
+        shop.observer.planned(plan)
+        if not await guard(shop.ledger, plan):
+            return _held(plan)
+        if plan.empty:
+            return "nothing_to_do", f"nothing of run {run_id} is left that can be undone", "nothing needs to be done"
+        return "planned", f"plan {plan.id[:8]} is stored, nothing was written", f"usersync apply {plan.id[:8]}"
 
     return await _run(shop, "plan", body)
 
@@ -125,6 +159,7 @@ async def _run(
         status, message, next_step = await body(so_far)
     except UsersyncError as error:
         status, message = status_of_error(error), str(error)
+        so_far.stale = isinstance(error, StalePlan)
         next_step = error.next_step or "see the message, then run it again"
     except Exception as error:
         defect = f"a defect of usersync: {type(error).__name__}: {error}"
@@ -141,7 +176,6 @@ async def _run(
 
 _NAMED = 3
 _AGAIN = "run it again; only what is missing is done"
-_STALE = "the target moved on"
 
 
 def _holding(shop: Workshop, so_far: RunSoFar, wait_seconds: float) -> AbstractAsyncContextManager[Lease]:
@@ -156,7 +190,10 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     raw = so_far.extracted.reading.snapshot
     so_far.requests["source"] = raw.requests
     source = await normalize(raw)
-    selection = await select(source, policy)
+    try:
+        selection = await select(source, policy)
+    except ConfigurationError as error:
+        raise placed(error, shop.path) from None
     if source.completeness.complete:
         # What later reads are judged by must not come from a read that missed something.
         so_far.source_stats = source_stats(source, selection)
@@ -166,9 +203,19 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     present = remembered(shop.ledger, shop.sync.name, target)
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
-    so_far.plan = plan
+    plan = with_origins(shop.ledger, plan, selection, policy)
+    so_far.plan, so_far.source = plan, source
+    keep_sides(shop.ledger, shop.sync.name, source, target)
     shop.observer.planned(plan)
     return plan
+
+
+def _keep(shop: Workshop, so_far: RunSoFar) -> None:
+    """Where the next run goes on from, and what it compares with."""
+    if so_far.extracted is not None:
+        keep_reading(shop.ledger, shop.sync.name, so_far.extracted)
+    if so_far.source is not None:
+        keep_acted_on(shop.ledger, shop.sync.name, so_far.source, shop.sync.policy)
 
 
 async def _close_crashed(shop: Workshop, target: TargetSnapshot, run_id: str) -> None:
@@ -200,7 +247,7 @@ def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapsho
     if stale.height:
         first = stale.row(0, named=True)
         raise StalePlan(
-            f"{_STALE} since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
+            f"the target moved on since plan {plan.id[:8]} was made: {stale.height:,} operations do not fit any more, "
             f"the first: {first['kind']} {first['username'] or first['group']}, {first['because']}",
             not_done="nothing of what was left of the plan was applied",
             next_step="make a new plan with `usersync plan`",
@@ -218,7 +265,7 @@ async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.D
     so_far.sent = True
     shop.ledger.runs.attach_plan(so_far.run.id, plan.id)
     shop.ledger.plans.set_state(plan.id, "applying")
-    shop.ledger.ownership.add(shop.sync.name, plan.header.managed_groups)
+    own_groups(shop.ledger, plan)
     settings = shop.sync.target
     loader = Loader(
         operations,
@@ -277,17 +324,25 @@ def _withheld(plan: Plan) -> str:
 
 
 def _held(plan: Plan) -> Outcome:
-    found = plan.header.held
+    said = f"plan {plan.id[:8]} is held and nothing of it was applied: {_reasons(plan.header.held)}"
+    return "held", said, _to_approve(plan.id)
+
+
+def _rest_held(waiting: Waiting, done: str) -> Outcome:
+    """What may go on went on, and the rest waits as a plan of its own."""
+    rest = f"{waiting.operations:,} more wait as plan {waiting.plan[:8]}: {_reasons(waiting.findings)}"
+    return "held", f"{done}; {rest}", _to_approve(waiting.plan)
+
+
+def _reasons(found: tuple[Finding, ...]) -> str:
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    reasons = "; ".join(finding.message for finding in found[:_NAMED]) + more
-    next_step = (
-        f"look at it with `usersync show {plan.id[:8]}`; if it is right, "
-        f"`usersync apply {plan.id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
-    )
+    return "; ".join(finding.message for finding in found[:_NAMED]) + more
+
+
+def _to_approve(plan_id: str) -> str:
     return (
-        "held",
-        f"plan {plan.id[:8]} is held and nothing of it was applied: {reasons}",
-        next_step,
+        f"look at it with `usersync show {plan_id[:8]}`; if it is right, "
+        f"`usersync apply {plan_id[:8]} --approved-by NAME`; if not, mend the source and run the sync again"
     )
 
 

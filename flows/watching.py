@@ -54,7 +54,7 @@ class FlowObserver:
         self._logger.info("%s", headline(plan))
         for kind, count in plan.header.counts.items():
             self._logger.info("%s: %s", kind_title(kind), f"{count:,}")
-        for finding in plan.header.held:
+        for finding in plan.header.waiting.findings if plan.header.waiting else plan.header.held:
             self._logger.warning("held: %s", finding.message)
 
     def loading(self, kind: str, settled: int, total: int) -> None:

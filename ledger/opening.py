@@ -17,6 +17,7 @@ from ledger.plans import Plans
 from ledger.readings import Readings
 from ledger.results import Results
 from ledger.runs import Runs
+from ledger.snapshots import Snapshots
 from ledger.watermarks import Watermarks
 
 __all__ = ["Ledger"]
@@ -45,6 +46,7 @@ class Ledger:
         self.leases = Leases(database)
         self.results = Results(database)
         self.readings = Readings(database)
+        self.snapshots = Snapshots(database)
         self.watermarks = Watermarks(database)
 
     def close(self) -> None:

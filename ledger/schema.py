@@ -16,6 +16,7 @@ from sqlmodel import Field, SQLModel
 
 __all__ = [
     "Document",
+    "GroupFeeds",
     "JournalEntry",
     "Lease",
     "Link",
@@ -26,6 +27,8 @@ __all__ = [
     "ReadingFrame",
     "Result",
     "Run",
+    "Snapshot",
+    "SnapshotFrame",
     "StoredPlan",
     "Table",
     "Watermark",
@@ -164,6 +167,19 @@ class OwnedGroup(Table, table=True):
     since: int = Field(sa_type=BigInteger)
 
 
+class GroupFeeds(Table, table=True):
+    """What fed an owned group when it was last assigned. Ledgers of older programs know it of no group."""
+
+    __tablename__ = "group_feeds"
+    __table_args__ = _CLUSTERED
+
+    sync: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    """In lower case."""
+    feeds: str = Field(sa_type=Text)
+    """A JSON list of [id, name] of source groups, both null for a group that everybody gets."""
+
+
 class Result(Table, table=True):
     """What a run meant for every person, as Parquet."""
 
@@ -201,6 +217,31 @@ class ReadingFrame(Table, table=True):
     __tablename__ = "reading_frames"
 
     sync: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class Snapshot(Table, table=True):
+    """What one side looked like when it was last read, or when it was last acted upon."""
+
+    __tablename__ = "snapshots"
+
+    sync: str = Field(primary_key=True)
+    side: str = Field(primary_key=True)
+    read_at: int = Field(sa_type=BigInteger)
+    digest: str = Field(sa_type=Text)
+    """Tells whether the frames hold other rows."""
+    about: str = Field(sa_type=Text)
+    """JSON object."""
+
+
+class SnapshotFrame(Table, table=True):
+    """One frame of it, as Parquet."""
+
+    __tablename__ = "snapshot_frames"
+
+    sync: str = Field(primary_key=True)
+    side: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     content: bytes = Field(sa_type=LargeBinary)
 

@@ -8,17 +8,28 @@ from reconcile.correlate import too_long
 from reconcile.names import GivenNames
 from reconcile.select import Selection
 
-__all__ = ["account_operations", "json_object", "named_people", "set_aside"]
+__all__ = ["CLEARING", "account_operations", "json_object", "named_people", "set_aside"]
+
+
+CLEARING = "the source has no display name any more, so the username stands in its place"
+"""The reason of an update that clears. Bitbucket takes neither an account without a display name nor an address that is
+empty (its own validation: 1 to 255 characters, and a valid address), so an e-mail address cannot be cleared there."""
 
 
 def named_people(selection: Selection, given: GivenNames, accounts: pl.DataFrame) -> pl.DataFrame:
     """Wanted people that can be synced, with what their account is called now (`current`), for a moment (`aside`, null
     for most) and in the end (`username`)."""
     able = given.correlation.people.filter(
-        (pl.col("match") != "protected") & ((pl.col("match") == "linked") | pl.col("problem").is_null())
+        ~pl.col("match").is_in(["protected", "absent"]) & ((pl.col("match") == "linked") | pl.col("problem").is_null())
     )
     wished = selection.people.select(
-        "person", "external_id", pl.col("username").alias("wish"), "email", "display_name", "reason"
+        "person",
+        "external_id",
+        pl.col("username").alias("wish"),
+        "email",
+        "display_name",
+        "clears_display_name",
+        "reason",
     )
     now = accounts.select(
         "account",
@@ -73,7 +84,9 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
         json_object(pl.col(wish["username"]).alias("username")).alias("after"),
         pl.lit("the source calls them so now").alias("reason"),
     )
-    email, name = _sendable("email"), _sendable("display_name")
+    clears = pl.col("clears_display_name")
+    email = _sendable("email")
+    name = pl.when(clears).then("username").otherwise(_sendable("display_name"))
     differs = ~(email.eq_missing(pl.col("current_email")) & name.eq_missing(pl.col("current_display_name")))
     updated = named.filter(pl.col("account").is_not_null() & pl.col("mutable_details") & differs).select(
         pl.lit("update").alias("kind"),
@@ -84,7 +97,10 @@ def account_operations(named: pl.DataFrame) -> pl.DataFrame:
             "before"
         ),
         json_object(name.alias("display_name"), email.alias("email")).alias("after"),
-        pl.lit("the source's attributes changed").alias("reason"),
+        pl.when(clears & name.ne_missing(pl.col("current_display_name")))
+        .then(pl.lit(CLEARING))
+        .otherwise(pl.lit("the source's attributes changed"))
+        .alias("reason"),
     )
     swapped = set_aside(cycles, "the names of several people go round, and one has to make way first")
     return pl.concat([adopted, swapped, renamed, created, updated], how="diagonal")

@@ -36,10 +36,10 @@ MAX_NAME = 255
 class Correlation:
     people: pl.DataFrame
     """One row a wanted person: `person` UInt32, `account` UInt32 (row of the target's accounts, null for none), `match`
-    String (`linked`, `adopt_username`, `adopt_email`, `new`, `protected`), `state` String (of the link), `problem`
-    String (why they cannot be synced as they are, and what to do; null for none; whether their name is free is decided
-    later, by `reconcile.names`). A problem stops a creation, an adoption or a rename; a linked person's memberships are
-    kept right all the same."""
+    String (`linked`, `adopt_username`, `adopt_email`, `new`, `protected`, or `absent`: there is no account, and none is
+    made), `state` String (of the link), `problem` String (why they cannot be synced as they are, and what to do; null
+    for none; whether their name is free is decided later, by `reconcile.names`). A problem stops a creation, an
+    adoption or a rename; a linked person's memberships are kept right all the same."""
     leavers: pl.DataFrame
     """Linked accounts whose person is gone or not wanted: `external_id`, `account` UInt32, `state`, `protected`."""
 
@@ -53,6 +53,7 @@ def correlate(selection: Selection, target: NumberedTarget, links: pl.DataFrame,
         "username",
         "email",
         "display_name",
+        "keeps_name",
         folded("username").alias("key"),
         folded("email").alias("mail_key"),
     )
@@ -67,7 +68,7 @@ def correlate(selection: Selection, target: NumberedTarget, links: pl.DataFrame,
         matched = _adopt(matched, accounts.filter(~pl.col("protected")), linked, "mail_key", "adopt_email")
     reserved = shielded("username", target, policy)
     matched = matched.with_columns(
-        pl.col("match").fill_null("new"),
+        pl.col("match").fill_null("new" if policy.create else "absent"),
         accounts["protected"].gather(matched["account"]).alias("protected"),
         reserved.alias("reserved"),
     )
@@ -169,8 +170,11 @@ def _problems(matched: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
         name.is_null() | pl.col("key").ne_missing(pl.col("own_key")) | too_long(email) | too_long(display)
     )
     moves = pl.col("key").ne_missing(pl.col("own_key"))
+    keeps = pl.col("keeps_name") & pl.col("account").is_not_null()
     problem = (
-        pl.when(name.is_null())
+        pl.when(pl.col("match") == "absent")
+        .then(None)
+        .when(name.is_null() & ~keeps)
         .then(pl.lit("no username; give attributes.username an expression that always has a value"))
         .when(too_long(name) | name.str.contains(r"[\p{Cc}\\/]"))
         .then(pl.format("Bitbucket refuses the username {}: over 255 characters, or with / \\ or control ones", name))

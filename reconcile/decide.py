@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from directory.snapshot import SourceSnapshot, TargetSnapshot
 from reconcile.correlate import correlate
-from reconcile.diff import Present, diff
+from reconcile.diff import Difference, Present, diff
 from reconcile.guard import judge
 from reconcile.measure import measure
 from reconcile.numbered import number_target
-from reconcile.plan import Finding, Plan, PlanHeader
+from reconcile.parting import part
+from reconcile.plan import VERDICTS, Finding, Plan, PlanHeader, Waiting
 from reconcile.policy import Policy
 from reconcile.sanity import SourceStats, implausible, source_stats
 from reconcile.select import Selection, select
@@ -61,22 +64,58 @@ def plan_selection(
         *judge(measures, policy.guard),
     )
     per_person, grants = grants_of(selection)
-    verdicts = judge_people(selection, difference, per_person)
-    header = PlanHeader(
-        sync=names.sync,
-        source=names.source,
-        target=names.target,
-        complete=complete,
-        source_findings=source.completeness.findings,
-        withheld=difference.withheld,
-        counts=measures.counts,
-        outcomes=dict(sorted(verdicts["outcome"].value_counts().iter_rows())),
-        population=measures.population,
-        managed_groups=difference.managed_groups,
-        left_behind=difference.left_behind,
-        seats_used=measures.seats_before,
-        seats_after=measures.seats_after,
-        seats_maximum=measures.seats_maximum,
-        held=held,
+
+    def plan(some: Difference, held: tuple[Finding, ...], waiting: Plan | None = None) -> Plan:
+        measures = measure(some, numbered)
+        verdicts = judge_people(selection, some, per_person)
+        note = None
+        if waiting is not None:
+            verdicts = _put_off(verdicts, some, waiting)
+            note = Waiting(plan=waiting.id, operations=waiting.operations.height, findings=waiting.header.held)
+        header = PlanHeader(
+            sync=names.sync,
+            source=names.source,
+            target=names.target,
+            complete=complete,
+            source_findings=source.completeness.findings,
+            withheld=some.withheld,
+            counts=measures.counts,
+            outcomes=dict(sorted(verdicts["outcome"].value_counts().iter_rows())),
+            population=measures.population,
+            managed_groups=some.managed_groups,
+            feeds=some.feeds,
+            left_behind=some.left_behind,
+            seats_used=measures.seats_before,
+            seats_after=measures.seats_after,
+            seats_maximum=measures.seats_maximum,
+            held=held,
+            waiting=note,
+        )
+        return Plan(header=header, operations=some.operations, verdicts=verdicts, grants=grants, waiting=waiting)
+
+    if held and policy.guard.on_hold == "hold-kinds":
+        parting = part(difference, numbered, held)
+        # What goes on must be within the limits by itself: seats that only the rest would free are not there.
+        if parting is not None and not judge(measure(parting.go_on, numbered), policy.guard):
+            return plan(parting.go_on, (), plan(parting.waits, held))
+    return plan(difference, held)
+
+
+def _put_off(verdicts: pl.DataFrame, going: Difference, waiting: Plan) -> pl.DataFrame:
+    """People of whom everything waits are held, and the reason names the plan that does."""
+    waits = waiting.operations.join(going.operations, on="external_id", how="anti")["external_id"].drop_nulls()
+    put_off = pl.col("external_id").is_in(waits.unique().implode())
+    reason = pl.format("{}; waits for the approval of plan {}", pl.col("reason"), pl.lit(waiting.id[:8]))
+    others = waiting.verdicts.select("external_id", pl.col("username").alias("name"), pl.col("reason").alias("why"))
+    told = verdicts.join(others, on="external_id", how="full", coalesce=True).with_columns(
+        pl.coalesce("username", "name").alias("username"),
+        pl.when(put_off).then("why").otherwise("reason").alias("reason"),
     )
-    return Plan(header=header, operations=difference.operations, verdicts=verdicts, grants=grants)
+    return (
+        told.with_columns(
+            pl.when(put_off).then(pl.lit("held")).otherwise("outcome").alias("outcome"),
+            pl.when(put_off).then(reason).otherwise("reason").alias("reason"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
+        .sort("external_id")
+    )

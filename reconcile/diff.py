@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from directory.normalize import folded
-from reconcile.accounts import account_operations, named_people
+from reconcile.accounts import CLEARING, account_operations, named_people
 from reconcile.correlate import Correlation
 from reconcile.leavers import leaver_operations, leaving, restore_operations
 from reconcile.memberships import (
@@ -20,8 +20,8 @@ from reconcile.memberships import (
 )
 from reconcile.names import give_names
 from reconcile.numbered import NumberedTarget
-from reconcile.ownership import NO_FEEDS, feeds_now, left_behind, managed_groups
-from reconcile.plan import KINDS, OPERATIONS, REMOVING, LeftBehind
+from reconcile.ownership import NO_FEEDS, changed_feeds, left_behind, managed_groups
+from reconcile.plan import KINDS, OPERATIONS, REMOVING, Feeds, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
 from reconcile.succession import make_way, vacated, with_successors
@@ -61,11 +61,11 @@ class Difference:
     added: pl.DataFrame
     """Every membership that the operations give: `external_id`, `number` UInt32 (null in a group to be created)."""
     managed: pl.DataFrame
-    """Managed accounts: `external_id`, `account` UInt32, `leaving` Boolean."""
+    """Managed accounts: `external_id`, `account` UInt32, `username` (after the plan), `leaving` Boolean."""
     managed_groups: tuple[str, ...]
     """Names of the groups that this sync assigns, or has assigned and the target still has."""
-    feeds: pl.DataFrame
-    """What feeds the groups that are assigned now, schema `reconcile.ownership.FEEDS`."""
+    feeds: dict[str, Feeds]
+    """What feeds groups that are assigned now, by folded name, where it changed."""
     left_behind: tuple[LeftBehind, ...]
     """Groups that are assigned no more and keep their members."""
 
@@ -88,6 +88,10 @@ def diff(
     given = give_names(correlation, selection, target, policy.people, free if complete else free.clear())
     left = with_successors(make_way(left, given.aside, target), target)
     named = named_people(selection, given, target.accounts)
+    # A value that is gone is believed only of a source that was read completely.
+    uncleared = account_operations(named).filter(pl.col("reason") == CLEARING) if not complete else None
+    if uncleared is not None:
+        named = named.with_columns(pl.lit(value=False).alias("clears_display_name"))
     wanted = wanted_memberships(selection, named, target)
     unequal = compare(wanted, target)
     missing = missing_memberships(wanted, unequal.lacking, selection, named, target, create_groups=policy.groups.create)
@@ -106,8 +110,9 @@ def diff(
     removed = pl.concat([taken, surplus.select("account", "number", pl.lit("remove_membership").alias("kind"))])
     withheld: dict[str, int] = {}
     withheld_people = operations.select("external_id", "reason").clear()
-    if not complete:
+    if uncleared is not None:
         removing = operations.filter(pl.col("kind").is_in(REMOVING))
+        removing = pl.concat([removing, uncleared], how="diagonal")
         withheld = dict(removing["kind"].value_counts().iter_rows())
         withheld_people = removing.select("external_id", "reason").unique(
             "external_id", keep="first", maintain_order=True
@@ -123,14 +128,14 @@ def diff(
         added=missing.select("external_id", "number"),
         managed=_managed(named, leavers),
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
-        feeds=feeds_now(selection, policy.groups.always),
+        feeds=changed_feeds(selection, policy.groups.always, present.feeds),
         left_behind=left_behind(unequal.unwanted, named, managed),
     )
 
 
 def _managed(named: pl.DataFrame, leavers: pl.DataFrame) -> pl.DataFrame:
     staying = named.filter(pl.col("account").is_not_null() & (pl.col("match") == "linked"))
-    columns = ["external_id", "account"]
+    columns = ["external_id", "account", "username"]
     return pl.concat(
         [
             staying.select(*columns, pl.lit(value=False).alias("leaving")),

@@ -6,7 +6,7 @@ import polars as pl
 
 from reconcile.plan import Plan, PlanHeader
 
-__all__ = ["CHANGES", "changes", "headline", "kind_title", "left_behind", "markdown", "why"]
+__all__ = ["CHANGES", "by_hand", "changes", "headline", "kind_title", "left_behind", "markdown", "why"]
 
 _TITLES = {
     "create_group": "create group",
@@ -127,6 +127,16 @@ def why(plan: Plan, person: str) -> pl.DataFrame:
     return found.join(groups, on="external_id", how="left").drop("grants")
 
 
+def by_hand(plan: Plan) -> str | None:
+    """Which operations put right what was changed in the target by hand; None where there are none."""
+    drifted = plan.operations.join(plan.origins.filter(pl.col("origin") == "drift"), on="seq", how="semi")
+    if drifted.is_empty():
+        return None
+    counts = drifted["kind"].value_counts().sort("kind").iter_rows()
+    named = ", ".join(f"{kind_title(kind)} {count:,}" for kind, count in counts)
+    return f"{drifted.height:,} operations put right what was changed in the target by hand ({named})"
+
+
 def left_behind(header: PlanHeader) -> list[str]:
     """Who stays in groups that the sync assigns no more, one sentence a group, with what takes them out."""
     causes = {
@@ -159,12 +169,18 @@ def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int]
     if header.held:
         lines += ["", "## The guard holds this plan", ""]
         lines += [f"- {finding.message}" for finding in header.held]
+    if header.waiting:
+        short = header.waiting.plan[:8]
+        lines += ["", f"## {header.waiting.operations:,} operations wait as plan {short}", ""]
+        lines += [f"- {finding.message}" for finding in header.waiting.findings]
     if not header.complete:
         lines += ["", "## The source was read incompletely, so nothing is removed", ""]
         lines += [f"- {finding}" for finding in header.source_findings]
     if header.not_undone:
         lines += ["", "## Not undone", ""]
         lines += [f"- {said}" for said in header.not_undone]
+    if drift := by_hand(plan):
+        lines += ["", f"Drift: {drift}."]
     if header.left_behind:
         lines += ["", "## Left behind in groups that are assigned no more", ""]
         lines += [f"- {said}" for said in left_behind(header)]

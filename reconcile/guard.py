@@ -24,6 +24,8 @@ def _exceeded(measures: Measures, policy: Guard) -> Iterator[Finding]:
     yield from _over("deletions", measures.counts.get("delete", 0), policy.deletions, accounts)
     yield from _over("renames", measures.counts.get("rename", 0), policy.renames, accounts)
     yield from _over("adoptions", measures.counts.get("adopt", 0), policy.adoptions, accounts)
+    cleared = measures.clearings
+    yield from _over("clearings", len(cleared), policy.clearings, accounts, cleared)
     yield from _over(
         "memberships_removed", measures.memberships_removed, policy.memberships_removed, measures.managed_memberships
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from reconcile.access import ADMINISTRATIVE, access_groups, administrators, seat_holders
+from reconcile.accounts import CLEARING
 from reconcile.diff import Difference
 from reconcile.leavers import NOTHING_TO_RESTORE
 from reconcile.numbered import NumberedTarget, flags
@@ -34,6 +35,8 @@ class Measures:
     """Managed groups that the target has."""
     counts: dict[str, int]
     """Operations per kind."""
+    clearings: tuple[str, ...]
+    """Usernames of accounts whose display name is cleared."""
     memberships_removed: int
     shrinking: tuple[Shrinkage, ...]
     administrators: tuple[str, ...]
@@ -58,6 +61,7 @@ def measure(difference: Difference, target: NumberedTarget) -> Measures:
         managed_memberships=int((ours & in_ours).sum()),
         managed_groups=numbers.height,
         counts=dict(sorted(difference.operations["kind"].value_counts().iter_rows())),
+        clearings=tuple(difference.operations.filter(pl.col("reason") == CLEARING)["username"]),
         memberships_removed=difference.removed.height,
         shrinking=_shrinking(difference, target),
         administrators=_administrators_touched(difference, target),

@@ -103,7 +103,7 @@ def _asking(correlation: Correlation, selection: Selection, target: NumberedTarg
     wishes = selection.people.select("person", "external_id", "username", folded("username").alias("key"))
     now = target.accounts.select("account", "account_id", pl.col("key").alias("own_key"), "mutable_details")
     return (
-        correlation.people.filter((pl.col("match") != "protected") & pl.col("problem").is_null())
+        correlation.people.filter(~pl.col("match").is_in(["protected", "absent"]) & pl.col("problem").is_null())
         .select("person", "account")
         .join(wishes, on="person", maintain_order="left")
         .join(now, on="account", how="left", maintain_order="left")

@@ -8,11 +8,11 @@ import polars as pl
 
 from reconcile.numbered import NumberedTarget, unpaired
 from reconcile.pattern import matches_any
-from reconcile.plan import LeftBehind
+from reconcile.plan import Feeds, LeftBehind
 from reconcile.policy import Groups
 from reconcile.select import Selection
 
-__all__ = ["FEEDS", "NO_FEEDS", "feeds_now", "left_behind", "managed_groups"]
+__all__ = ["FEEDS", "NO_FEEDS", "changed_feeds", "left_behind", "managed_groups"]
 
 FEEDS: Mapping[str, pl.DataType] = {"key": pl.String(), "source_id": pl.String(), "source_name": pl.String()}
 """What fed the target groups that a sync has assigned: the group's folded name, and the id and the name that the source
@@ -83,13 +83,27 @@ def _taken_out(keys: pl.Series, feeds: pl.DataFrame, selection: Selection) -> pl
     return pl.concat([still_fed["key"], always["key"], like_named]).unique()
 
 
-def feeds_now(selection: Selection, always: tuple[str, ...]) -> pl.DataFrame:
-    """What feeds the target groups that are assigned now, schema `FEEDS`, sorted."""
+def changed_feeds(selection: Selection, always: tuple[str, ...], known: pl.DataFrame) -> dict[str, Feeds]:
+    """What feeds the target groups that are assigned now, by folded name, where it is not as `known` (`FEEDS`)."""
+    now, before = _by_group(_feeds_now(selection, always)), _by_group(known)
+    changed = now.join(before, on="key", how="left", suffix="_before").filter(
+        pl.col("feeds").ne_missing(pl.col("feeds_before"))
+    )
+    rows = changed.sort("key").select("key", "feeds").iter_rows()
+    return {key: tuple((feed["source_id"], feed["source_name"]) for feed in feeds) for key, feeds in rows}
+
+
+def _by_group(feeds: pl.DataFrame) -> pl.DataFrame:
+    ordered = feeds.unique().sort("key", "source_id", "source_name")
+    return ordered.group_by("key").agg(pl.struct("source_id", "source_name").alias("feeds"))
+
+
+def _feeds_now(selection: Selection, always: tuple[str, ...]) -> pl.DataFrame:
     fed = selection.feeds.filter(pl.col("key").is_not_null()).select(
         "key", pl.col("group_id").alias("source_id"), "source_name"
     )
     everybody = pl.DataFrame({"key": sorted({name.lower() for name in always})}, schema={"key": pl.String})
-    return pl.concat([fed, everybody], how="diagonal").sort("key", "source_id", "source_name")
+    return pl.concat([fed, everybody], how="diagonal")
 
 
 def left_behind(unwanted: pl.Series, named: pl.DataFrame, managed: pl.DataFrame) -> tuple[LeftBehind, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import polars as pl
 from pydantic import AfterValidator
 
-__all__ = ["Pattern", "Regex", "captures", "matches_any", "substitute"]
+__all__ = ["Pattern", "Regex", "captures", "is_name", "matches_any", "substitute"]
 
 _CAPTURED = re.compile(r"\$(?:(\d+)|\{(\w+)\}|(\$))")
 """`$1`, `${1}`, `${name}`, and `$$` for a dollar sign."""
@@ -60,6 +60,12 @@ def substitute(text: pl.Expr, regex: str, replacement: str) -> pl.Expr:
     """Every match replaced. `$1` is the first captured part and may be followed by letters, `$$` is a dollar sign."""
     spelled = _CAPTURED.sub(lambda found: "$$" if found[3] else f"${{{found[1] or found[2]}}}", replacement)
     return text.str.replace_all(regex, spelled)
+
+
+def is_name(pattern: str) -> bool:
+    """Whether a pattern is a plain name, which matches itself alone."""
+    is_regex = len(pattern) > 1 and pattern.startswith("/") and pattern.endswith("/")
+    return not (is_regex or "*" in pattern or "?" in pattern)
 
 
 def matches_any(column: str, patterns: Iterable[str]) -> pl.Expr:

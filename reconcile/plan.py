@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -19,13 +19,16 @@ __all__ = [
     "GRANTS",
     "KINDS",
     "OPERATIONS",
+    "ORIGINS",
     "REMOVING",
     "VERDICTS",
+    "Feeds",
     "Finding",
     "Kind",
     "LeftBehind",
     "Plan",
     "PlanHeader",
+    "Waiting",
 ]
 
 Kind = Literal[
@@ -75,7 +78,8 @@ OPERATIONS: Mapping[str, pl.DataType] = {
     "after": pl.String(),
     "reason": pl.String(),
 }
-"""Operations in the order in which they are carried out; `seq` counts from 0. `username` is the account's name when the
+"""Operations in the order in which they are carried out; `seq` counts from 0, and leaves out numbers where a plan is a
+part of another. `username` is the account's name when the
 operation runs, `account_id` is null for accounts that the plan creates, `before` and `after` are JSON objects."""
 
 VERDICTS: Mapping[str, pl.DataType] = {
@@ -83,14 +87,21 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "username": pl.String(),
     "outcome": pl.String(),
     "reason": pl.String(),
+    "attributes": pl.String(),
     "grants": pl.List(pl.UInt64()),
 }
-"""One row a person: what the plan makes of them when all of it is applied, and why. `grants` are the groups that the
-person should have, as codes of the frame `GRANTS`."""
+"""One row a person: what the plan makes of them when all of it is applied, and why. `attributes` is a JSON
+object of what is carried beside, null for who is gone from the source. `grants` are the groups that the person should
+have, as codes of the frame `GRANTS`."""
 
 GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(), "path": pl.String()}
 """The ways in which people get groups: a target group, and the path through the source's groups that gives it. There
 are few of them however many people there are."""
+
+
+ORIGINS: Mapping[str, pl.DataType] = {"seq": pl.UInt32(), "origin": pl.String()}
+"""Why an operation is due: `source` (it changed), `rules` (the sync file changed) or `drift` (the target was changed by
+hand since the last run that ended well)."""
 
 
 class Finding(BaseModel):
@@ -105,6 +116,10 @@ class Finding(BaseModel):
     samples: tuple[str, ...] = ()
 
 
+Feeds = tuple[tuple[str | None, str | None], ...]
+"""Ids and names of the source groups that feed a target group; both None for `groups.always`."""
+
+
 class LeftBehind(BaseModel):
     """A group that the sync assigned and assigns no more, and who keeps it."""
 
@@ -117,6 +132,16 @@ class LeftBehind(BaseModel):
     """Managed accounts, of people who are synced, that stay in it."""
     samples: tuple[str, ...]
     """The first of their usernames."""
+
+
+class Waiting(BaseModel):
+    """The plan of what was held back while the rest goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: str
+    operations: int
+    findings: tuple[Finding, ...]
 
 
 class PlanHeader(BaseModel):
@@ -140,6 +165,8 @@ class PlanHeader(BaseModel):
     population: int = 0
     """Managed accounts in the target when the plan was made."""
     managed_groups: tuple[str, ...] = ()
+    feeds: dict[str, Feeds] = {}
+    """By folded name, groups that are fed by other source groups than the ledger knows."""
     left_behind: tuple[LeftBehind, ...] = ()
     """Groups that are assigned no more and keep their members, because the sync file says so."""
     seats_used: int | None = None
@@ -151,6 +178,8 @@ class PlanHeader(BaseModel):
     """What of that run cannot be taken back or was changed since, one sentence a kind and reason."""
     held: tuple[Finding, ...] = ()
     """What the guard stopped at; empty when it is clear."""
+    waiting: Waiting | None = None
+    """What was held back of a plan that goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +191,10 @@ class Plan:
     """Schema `VERDICTS`, sorted by `external_id`. Not part of the digest: it explains the plan, and is not applied."""
     grants: pl.DataFrame
     """Schema `GRANTS`."""
+    origins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORIGINS))
+    """Schema `ORIGINS`; empty where no earlier run tells. Not part of the digest either."""
+    waiting: Plan | None = None
+    """The plan that `header.waiting` names, when both were just made."""
 
     @cached_property
     def id(self) -> str:

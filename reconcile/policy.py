@@ -6,9 +6,12 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from reconcile.filters import Filters
 from reconcile.pattern import Pattern, Regex, captures, matches_any
+from reconcile.rules import AttributeValue
+from reconcile.section import Section
 
 __all__ = [
     "Attributes",
@@ -25,21 +28,17 @@ __all__ = [
 ]
 
 
-class Section(BaseModel):
-    """A section of a sync file: an unknown key is an error, and nothing changes after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
 class People(Section):
     """Which people of the source are synced, and which accounts they may take over."""
 
     required_groups: tuple[str, ...] = ()
     """Only members of at least one of these source groups (by name, nested members included); empty for everybody."""
-    include: str | None = None
-    """SQL condition over the person's columns; only people for whom it is true. Null counts as false."""
-    exclude: str | None = None
-    """SQL condition; people for whom it is true are left out."""
+    include: Filters | None = None
+    """Only people who meet one of these filters: an SQL condition over the person's columns, a section, or a list."""
+    exclude: Filters | None = None
+    """People who meet one of these filters are left out, whatever `include` says."""
+    create: bool = True
+    """Whether people without an account get one. If not, only accounts that exist are adopted and kept right."""
     adopt: tuple[Literal["username", "email"], ...] = ("username", "email")
     """How a person without a link may be matched with an account that exists; empty never takes one over."""
     protect: tuple[Pattern, ...] = ()
@@ -109,11 +108,13 @@ class Groups(Section):
 
 
 class Attributes(Section):
-    """SQL expressions over the columns of a person, such as `lower(split_part(email, '@', 1))`."""
+    """Each an SQL expression such as `lower(split_part(email, '@', 1))`, or a section with rules."""
 
-    username: str = "username"
-    email: str = "email"
-    display_name: str = "display_name"
+    username: AttributeValue = "username"
+    email: AttributeValue = "email"
+    display_name: AttributeValue = "display_name"
+    extra: dict[Annotated[str, Field(min_length=1)], AttributeValue] = Field(default={})
+    """Further attributes by name. They are carried into plans and results; the target has no field for them."""
 
 
 class Leavers(Section):
@@ -154,12 +155,17 @@ class SourceSanity(Section):
 
 
 class Guard(Section):
-    """Over a limit nothing of the plan is applied, and the run ends held."""
+    """Over a limit a plan is held: nothing of it is applied unless somebody approves it by its id."""
 
+    on_hold: Literal["hold-all", "hold-kinds"] = "hold-all"
+    """`hold-kinds`: only the kinds of operation that the guard stopped at wait, as a plan of their own; the rest goes
+    on, and the run ends held all the same."""
     deactivations: Limit = Limit(percent=5)
     deletions: Limit = Limit(count=10, percent=1)
     renames: Limit = Limit(percent=5)
     adoptions: Limit = Limit()
+    clearings: Limit = Limit(count=10, percent=1)
+    """Accounts whose display name gives way to the username, because the person has none any more."""
     memberships_removed: Limit = Limit(percent=10)
     """Percent of the memberships that managed accounts have in managed groups."""
     memberships_removed_per_group: Limit = Limit(percent=50)

@@ -55,6 +55,7 @@ _OPERATION = pl.Struct(
         "before": pl.String(),
         "after": pl.String(),
         "reason": pl.String(),
+        "origin": pl.String(),
         "status": pl.String(),
         "error": pl.String(),
         "at": pl.String(),
@@ -65,10 +66,11 @@ PEOPLE_RESULTS = {
     "username": pl.String(),
     "outcome": pl.String(),
     "reason": pl.String(),
+    "attributes": pl.String(),
     "groups": pl.List(pl.Struct({"group": pl.String(), "path": pl.String()})),
     "operations": pl.List(_OPERATION),
 }
-"""One row a person. `before` and `after` are JSON objects, `at` is ISO 8601 in UTC."""
+"""One row a person. `attributes`, `before` and `after` are JSON objects, `at` is ISO 8601 in UTC."""
 
 
 class _Record(BaseModel):
@@ -84,6 +86,9 @@ class OperationResult(_Record):
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     reason: str | None
+    origin: Literal["source", "rules", "drift"] | None
+    """Why it is due: the source changed, the sync file changed, or the target was changed by hand since the last run
+    that ended well; null where no such run tells."""
     status: OperationStatus
     error: str | None
     at: datetime | None
@@ -105,6 +110,8 @@ class PersonResult(_Record):
     outcome: Outcome
     reason: str | None
     """Why: the required group and the path to it, the filter, the cleanup reason, or what is in conflict."""
+    attributes: dict[str, str | bool | int | list[str | None] | None] = Field(default_factory=dict)
+    """What `attributes.extra` of the sync file carries along; empty for who is gone from the source."""
     groups: list[GroupResult]
     operations: list[OperationResult]
 
@@ -125,6 +132,8 @@ class RunHeader(_Record):
     guard: Literal["clear", "held", "approved"] | None
     findings: list[Finding] = Field(default_factory=list)
     """What the guard stopped at."""
+    waiting_plan: str | None = None
+    """The plan of what was held back while the rest went on (`guard.on_hold: hold-kinds`)."""
     source_complete: bool | None = None
     source_findings: list[str] = Field(default_factory=list)
     withheld: dict[str, int] = Field(default_factory=dict)
@@ -186,7 +195,12 @@ def people_results(
     return (
         plan.verdicts.join(per_person, on="external_id", how="left", maintain_order="left")
         .join(_groups(plan), on="external_id", how="left", maintain_order="left")
-        .with_columns(outcome.alias("outcome"), pl.col("operations").fill_null([]), pl.col("groups").fill_null([]))
+        .with_columns(
+            outcome.alias("outcome"),
+            pl.col("attributes").fill_null("{}"),
+            pl.col("operations").fill_null([]),
+            pl.col("groups").fill_null([]),
+        )
         .select(pl.col(name).cast(dtype) for name, dtype in PEOPLE_RESULTS.items())
     )
 
@@ -209,8 +223,10 @@ def _operations(plan: Plan, journal: pl.DataFrame, unsent: str) -> pl.DataFrame:
         "error",
         pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
     )
-    return plan.operations.join(entries, on="seq", how="left", maintain_order="left").with_columns(
-        pl.col("status").fill_null(unsent)
+    return (
+        plan.operations.join(entries, on="seq", how="left", maintain_order="left")
+        .join(plan.origins, on="seq", how="left", maintain_order="left")
+        .with_columns(pl.col("status").fill_null(unsent))
     )
 
 
@@ -235,14 +251,23 @@ def document(header: RunHeader, people: pl.DataFrame) -> Iterator[bytes]:
         separator = b",\n"
     rest = people.filter(~touched)
     if rest.height:
-        lines = rest.with_columns(pl.lit([], pl.List(pl.String)).alias("operations")).write_ndjson().encode()
-        yield separator + lines.rstrip(b"\n").replace(b"\n", b",\n")
+        yield separator + ",\n".join(_untouched(rest)).encode()
     yield b"\n]}\n"
+
+
+def _untouched(people: pl.DataFrame) -> pl.Series:
+    """People without operations as JSON objects. The attributes are JSON already, so they are put in as they are."""
+    plain = people.drop("attributes", "operations").columns
+    opened = pl.struct(plain).struct.json_encode().str.strip_suffix("}")
+    return people.select(
+        pl.concat_str([opened, pl.lit(',"attributes":'), "attributes", pl.lit(',"operations":[]}')])
+    ).to_series()
 
 
 def person_records(people: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of `PEOPLE_RESULTS` as JSON-ready records."""
     for row in people.iter_rows(named=True):
+        row["attributes"] = msgspec.Raw(row["attributes"].encode())
         for operation in row["operations"]:
             for side in ("before", "after"):
                 if operation[side] is not None:

@@ -9,10 +9,11 @@ import polars as pl
 from directory.flatten import effective_memberships, reaches
 from directory.normalize import folded
 from directory.snapshot import SourceSnapshot
+from reconcile.admission import Admission, admit
+from reconcile.mapping import MAPPED, map_attributes
 from reconcile.pattern import matches_any
 from reconcile.policy import Policy
 from reconcile.renaming import target_name
-from reconcile.transform import condition, evaluate, expression
 
 __all__ = ["Selection", "select"]
 
@@ -22,8 +23,8 @@ class Selection:
     """What the source wants of the target. Persons and groups are row numbers, so that ten million memberships fit."""
 
     people: pl.DataFrame
-    """Everybody in the source: `person` UInt32, `external_id`, `username`, `email`, `display_name` (mapped), `active`,
-    `wanted` Boolean (selected and active), `reason` String (why selected, or why not)."""
+    """Everybody in the source: `person` UInt32, `external_id`, the columns of `reconcile.mapping.MAPPED` but `dropped`,
+    `active`, `wanted` Boolean (selected and active), `reason` String (why selected, or why not)."""
     groups: pl.DataFrame
     """The target groups to give: `group` UInt32, `name` String, `key` String (folded name)."""
     memberships: pl.DataFrame
@@ -39,14 +40,16 @@ class Selection:
 
 def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
     """Decide whom and which groups. Raises `ConfigurationError` for an expression that cannot be evaluated."""
-    people = snapshot.people.with_row_index("person")
+    # Numbered apart from the attributes, among which any name may be.
+    people = snapshot.people.select("external_id", "active").with_row_index("person")
     groups = snapshot.groups.with_row_index("source_group")
     reach = reaches(snapshot.groups, snapshot.memberships)
     direct = _direct(people, groups, snapshot.memberships)
     numbered = _numbered(reach, groups)
 
     required, findings = _required(groups, policy, numbered, direct)
-    verdicts = _verdicts(people, policy, required, reach)
+    admission = admit(snapshot.people, groups, direct, numbered, policy)
+    verdicts = _verdicts(people, policy, required, reach, admission)
     targets, assigned = _target_groups(groups, policy)
     wanted = verdicts.filter("wanted").select("person")
     given = effective_memberships(
@@ -63,7 +66,7 @@ def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
         memberships=given,
         paths=reach.select("reach", "path"),
         feeds=_feeds(groups, targets, assigned),
-        findings=findings,
+        findings=(*findings, *admission.findings),
     )
 
 
@@ -111,17 +114,22 @@ def _required(
     return members.group_by("person").agg(pl.col("reach").min()), tuple(findings)
 
 
-def _verdicts(people: pl.DataFrame, policy: Policy, required: pl.DataFrame | None, reach: pl.DataFrame) -> pl.DataFrame:
-    mapping = policy.attributes
-    mapped = evaluate(
-        people,
+def _verdicts(
+    people: pl.DataFrame,
+    policy: Policy,
+    required: pl.DataFrame | None,
+    reach: pl.DataFrame,
+    admission: Admission,
+) -> pl.DataFrame:
+    mapped = map_attributes(admission.people, policy.attributes)
+    verdicts = pl.concat(
         [
-            (name, f"attributes.{name}", expression(text, key=f"attributes.{name}").cast(pl.String).str.strip_chars())
-            for name, text in mapping.model_dump().items()
+            people.select("person", "external_id", "active"),
+            mapped,
+            pl.DataFrame([admission.included.alias("included"), admission.excluded.alias("excluded")]),
         ],
-    ).with_columns(pl.all().replace("", None))
-    filters = evaluate(people, _filters(policy))
-    verdicts = pl.concat([people.select("person", "external_id", "active"), mapped, filters], how="horizontal")
+        how="horizontal",
+    )
     if required is None:
         verdicts = verdicts.with_columns(pl.lit(value=True).alias("in_required"), pl.lit(None, pl.String).alias("path"))
     else:
@@ -129,46 +137,41 @@ def _verdicts(people: pl.DataFrame, policy: Policy, required: pl.DataFrame | Non
         verdicts = verdicts.join(paths, on="person", how="left", maintain_order="left").with_columns(
             pl.col("path").is_not_null().alias("in_required")
         )
+    included = pl.lit(value=True) if policy.people.include is None else pl.col("included").is_not_null()
+    why = pl.concat_str(
+        [
+            pl.lit("in the required group ") + pl.col("path"),
+            pl.lit("met: people.include, ") + pl.col("included"),
+        ],
+        separator="; ",
+        ignore_nulls=True,
+    )
     reason = (
         pl.when(~pl.col("in_required"))
         .then(pl.lit("in no required group"))
-        .when(~pl.col("included"))
+        .when(~included)
         .then(pl.lit("not met: people.include"))
-        .when("excluded")
-        .then(pl.lit("met: people.exclude"))
+        .when(pl.col("excluded").is_not_null())
+        .then(pl.lit("met: people.exclude, ") + pl.col("excluded"))
+        .when(pl.col("dropped").is_not_null())
+        .then(pl.format("dropped: no rule of attributes.{} applies", "dropped"))
         .when(~pl.col("active"))
         .then(pl.lit("inactive in the source"))
-        .when(pl.col("path").is_not_null())
-        .then(pl.lit("in the required group ") + pl.col("path"))
+        .when(pl.col("path").is_not_null() | pl.col("included").is_not_null())
+        .then(why)
         .otherwise(pl.lit("everybody of the source is synced"))
     )
-    wanted = pl.col("in_required") & pl.col("included") & ~pl.col("excluded") & pl.col("active")
+    wanted = (
+        pl.col("in_required") & included & pl.col("excluded").is_null() & pl.col("dropped").is_null() & pl.col("active")
+    )
     return verdicts.with_columns(pl.col("active").fill_null(value=False)).select(
         "person",
         "external_id",
-        "username",
-        "email",
-        "display_name",
+        *(name for name in MAPPED if name != "dropped"),
         "active",
         wanted.alias("wanted"),
         reason.alias("reason"),
     )
-
-
-def _filters(policy: Policy) -> list[tuple[str, str, pl.Expr]]:
-    include, exclude = policy.people.include, policy.people.exclude
-    return [
-        (
-            "included",
-            "people.include",
-            pl.lit(value=True) if include is None else condition(include, key="people.include"),
-        ),
-        (
-            "excluded",
-            "people.exclude",
-            pl.lit(value=False) if exclude is None else condition(exclude, key="people.exclude"),
-        ),
-    ]
 
 
 def _target_groups(groups: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from directory.snapshot import TargetSnapshot
+from directory.snapshot import TargetSnapshot, conform
 from reconcile.correlate import Correlation
 from reconcile.decide import Names
 from reconcile.diff import Difference, Present
@@ -12,7 +12,6 @@ from reconcile.explain import kind_title
 from reconcile.guard import judge
 from reconcile.measure import measure
 from reconcile.numbered import NumberedTarget, number_target
-from reconcile.ownership import NO_FEEDS
 from reconcile.plan import GRANTS, VERDICTS, Plan, PlanHeader
 from reconcile.policy import Policy
 from reconcile.undo import LEFT_OUT, Undoing, inverse
@@ -68,7 +67,7 @@ def _difference(undoing: Undoing, target: NumberedTarget, present: Present) -> D
         added=undoing.added,
         managed=managed.unique("account", keep="first", maintain_order=True),
         managed_groups=tuple(sorted(present.managed_groups)),
-        feeds=NO_FEEDS,
+        feeds={},
         left_behind=(),
     )
 
@@ -95,7 +94,8 @@ def _verdicts(undoing: Undoing, present: Present, run_id: str) -> pl.DataFrame:
             pl.concat_str([undone, "left"], separator="; ", ignore_nulls=True).alias("reason"),
             pl.lit([], pl.List(pl.UInt64)).alias("grants"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
+        .pipe(conform, VERDICTS)
+        .select(VERDICTS.keys())
         .sort("external_id")
     )
 

@@ -25,6 +25,8 @@ _OUTCOME = {
 }
 """The outcome that each kind of operation makes, the weightiest first."""
 
+_KEEPS_EMAIL = "no e-mail address in the source; Bitbucket has no account without one, so it keeps what it has"
+
 
 def judge_people(selection: Selection, difference: Difference, grants: pl.DataFrame) -> pl.DataFrame:
     """One row a person, schema `VERDICTS`: everybody in the source, and every leaver with an operation.
@@ -34,12 +36,13 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
     correlation = difference.correlation
     planned = planned_outcomes(difference.operations)
     trouble = correlation.people.filter(pl.col("problem").is_not_null()).select("person", "problem")
+    absent = correlation.people.filter(pl.col("match") == "absent").select("person", pl.lit(value=True).alias("absent"))
     protected = correlation.people.filter(pl.col("match") == "protected").select(
         "person", pl.lit(value=True).alias("protected")
     )
     withheld = difference.withheld_people.select("external_id", pl.col("reason").alias("withheld"))
     everybody = (
-        selection.people.select("person", "external_id", "username", "wanted", "reason")
+        selection.people.select("person", "external_id", "username", "wanted", "reason", "clears_email", "attributes")
         .join(
             planned.join(withheld, on="external_id", how="full", coalesce=True),
             on="external_id",
@@ -48,9 +51,15 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
         )
         .join(trouble, on="person", how="left")
         .join(protected, on="person", how="left")
+        .join(absent, on="person", how="left")
     )
+    if selection.people["keeps_name"].any():
+        staying = difference.managed.filter(~pl.col("leaving")).select("external_id", "username")
+        everybody = everybody.join(staying.rename({"username": "own"}), on="external_id", how="left").with_columns(
+            pl.coalesce("username", "own").alias("username")
+        )
     outcome = (
-        pl.when("protected")
+        pl.when(pl.coalesce("protected", "absent"))
         .then(pl.lit("filtered"))
         .when(pl.col("problem").is_not_null())
         .then(pl.lit("conflict"))
@@ -66,18 +75,23 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
     reason = (
         pl.when("protected")
         .then(pl.lit("the account or its name is protected, or the one that the sync logs in with"))
+        .when("absent")
+        .then(pl.lit("no account in the target, and people.create makes none"))
         .when(pl.col("problem").is_not_null())
         .then("problem")
         .when(leaving)
         .then("why")
         .when(pl.col("outcome") == "held")
         .then(pl.format("{}; withheld, because the source was read incompletely", "withheld"))
+        .when(pl.col("wanted").fill_null(value=False) & pl.col("clears_email"))
+        .then(pl.format("{}; {}", "reason", pl.lit(_KEEPS_EMAIL)))
         .otherwise("reason")
     )
     return (
         everybody.with_columns(outcome.alias("outcome"))
         .with_columns(reason.alias("reason"), pl.coalesce("username", "account_name").alias("username"))
         .join(grants, on="person", how="left")
+        .with_columns(pl.when(pl.col("absent").is_null()).then("grants").alias("grants"))
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
         .sort("external_id")
     )

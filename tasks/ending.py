@@ -37,6 +37,8 @@ class Ending:
     """Operations per journal status."""
     document: str | None
     """Where the JSON document of the run is."""
+    stale: bool = False
+    """Whether it failed because the target is not what the plan starts from any more."""
 
     @property
     def exit_code(self) -> int:

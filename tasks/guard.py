@@ -12,7 +12,12 @@ __all__ = ["guard"]
 
 @step()
 async def guard(ledger: Ledger, plan: Plan) -> bool:
-    """Store the plan and say whether it may be applied. An approval counts for the same plan made again."""
+    """Store the plan and say whether it may be applied. An approval counts for the same plan made again.
+
+    What was held back of it is stored as the plan that it is.
+    """
+    if plan.waiting is not None:
+        await guard(ledger, plan.waiting)
     stored = store_plan(ledger, plan)
     if not plan.held or stored.state == "approved":
         return True

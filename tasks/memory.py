@@ -8,9 +8,10 @@ from directory.normalize import folded
 from directory.snapshot import TargetSnapshot
 from ledger.opening import Ledger
 from reconcile.diff import Present
+from reconcile.plan import Plan
 from reconcile.sanity import SourceStats
 
-__all__ = ["last_good_source", "owned_groups", "remembered"]
+__all__ = ["last_good_source", "own_groups", "owned_groups", "remembered"]
 
 
 def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
@@ -32,6 +33,7 @@ def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
         links=links.select("external_id", "account_id", "username", "state"),
         memories=ledger.memories.frame(sync).select("external_id", "kind", "name"),
         managed_groups=owned_groups(ledger, sync),
+        feeds=ledger.ownership.feeds(sync),
     )
 
 
@@ -39,6 +41,12 @@ def last_good_source(ledger: Ledger, sync: str) -> SourceStats | None:
     """What the source looked like when it was last acted upon."""
     run = ledger.runs.last_good(sync)
     return None if run is None or run.source_stats is None else SourceStats.model_validate(run.source_stats)
+
+
+def own_groups(ledger: Ledger, plan: Plan) -> None:
+    """Note which groups the sync assigns, and what feeds them; before the first of them is touched."""
+    if plan.header.feeds or not plan.empty:
+        ledger.ownership.add(plan.header.sync, plan.header.managed_groups, plan.header.feeds)
 
 
 def owned_groups(ledger: Ledger, sync: str) -> frozenset[str]:

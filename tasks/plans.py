@@ -5,9 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from connectors.contract import ReadScope
+from directory.errors import UnknownRecord
+from directory.snapshot import conform
 from ledger.opening import Ledger
 from ledger.plans import StoredPlan
-from reconcile.plan import Plan, PlanHeader
+from reconcile.plan import ORIGINS, VERDICTS, Plan, PlanHeader
 
 __all__ = ["scope_of_plan", "store_plan", "stored_plan"]
 
@@ -20,7 +22,12 @@ def store_plan(ledger: Ledger, plan: Plan) -> StoredPlan:
         sync=header.sync,
         target=header.target,
         header=header.model_dump_json(),
-        frames={"operations": plan.operations, "verdicts": plan.verdicts, "grants": plan.grants},
+        frames={
+            "operations": plan.operations,
+            "verdicts": plan.verdicts,
+            "grants": plan.grants,
+            "origins": plan.origins,
+        },
     )
 
 
@@ -30,7 +37,12 @@ def stored_plan(ledger: Ledger, plan_id: str) -> tuple[StoredPlan, Plan]:
     operations, verdicts, grants = (
         ledger.plans.frame(stored.id, name).collect() for name in ("operations", "verdicts", "grants")
     )
-    return stored, Plan(PlanHeader.model_validate_json(stored.header), operations, verdicts, grants)
+    try:
+        origins = ledger.plans.frame(stored.id, "origins").collect()
+    except UnknownRecord:  # a program that did not tell them stored this plan
+        origins = pl.DataFrame(schema=ORIGINS)
+    header = PlanHeader.model_validate_json(stored.header)
+    return stored, Plan(header, operations, conform(verdicts, VERDICTS), grants, origins)
 
 
 def scope_of_plan(plan: Plan) -> ReadScope:

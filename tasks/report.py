@@ -11,6 +11,7 @@ from typing import Literal
 
 import polars as pl
 
+from directory.snapshot import SourceSnapshot
 from ledger.results import Document
 from ledger.runs import Run
 from reconcile.plan import Plan
@@ -43,10 +44,14 @@ class RunSoFar:
     plan: Plan | None = None
     approved: bool = False
     extracted: Extracted | None = None
+    source: SourceSnapshot | None = None
+    """As it was normalized."""
     source_stats: SourceStats | None = None
     requests: dict[str, int] = field(default_factory=dict)
     sent: bool = False
     """Whether the plan began to be applied."""
+    stale: bool = False
+    """Whether the target is not what the plan starts from."""
 
 
 @step()
@@ -84,7 +89,7 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
         source_stats=None if so_far.source_stats is None else so_far.source_stats.model_dump(),
         ended_at=ended,
     )
-    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path))
+    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path), stale=so_far.stale)
     await publish(ending, header, most_rows=shop.sync.report.table_rows)
     return ending
 
@@ -112,8 +117,9 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
     return common.model_copy(
         update={
             "plan_id": plan.id,
-            "guard": "clear" if not plan.held else "approved" if so_far.approved else "held",
-            "findings": list(header.held),
+            "guard": _said_by_guard(plan, approved=so_far.approved),
+            "findings": list(header.waiting.findings if header.waiting else header.held),
+            "waiting_plan": header.waiting.plan if header.waiting else None,
             "source_complete": header.complete,
             "source_findings": list(header.source_findings),
             "withheld": header.withheld,
@@ -122,6 +128,12 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
             "seats": {"used": header.seats_used, "after": header.seats_after, "maximum": header.seats_maximum},
         }
     )
+
+
+def _said_by_guard(plan: Plan, *, approved: bool) -> Literal["clear", "held", "approved"]:
+    if plan.header.waiting is not None:
+        return "held"
+    return "clear" if not plan.held else "approved" if approved else "held"
 
 
 def _write(path: Path, header: RunHeader, people: pl.DataFrame) -> tuple[int, str]:

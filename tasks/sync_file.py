@@ -11,9 +11,9 @@ from connectors import catalog
 from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
 from reconcile.policy import Attributes, Groups, Guard, Leavers, People, Policy, Section
-from tasks.located_yaml import read_yaml
+from tasks.located_yaml import LocatedYaml, read_yaml
 
-__all__ = ["Report", "SyncFile", "load_sync_file", "sync_file_schema"]
+__all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
 
 _NOTHING_DONE = "nothing was read and nothing was written"
 
@@ -65,12 +65,7 @@ class SyncFile(BaseModel):
 
 def load_sync_file(path: Path) -> SyncFile:
     """Read a sync file. Raises one `ConfigurationError` that lists every mistake, a line each."""
-    page = read_yaml(
-        path,
-        what="sync file",
-        not_done=_NOTHING_DONE,
-        instead="name a file under syncs/, or start from an example there",
-    )
+    page = _read(path)
     raw = page.raw
     raw.setdefault("name", path.stem)
     found: list[Problem] = []
@@ -91,6 +86,25 @@ def load_sync_file(path: Path) -> SyncFile:
     return understood
 
 
+def placed(error: ConfigurationError, path: Path) -> ConfigurationError:
+    """An error about a key of the sync file that the source's data brought to light, with the line of the key."""
+    key = f"{error.subject}."
+    try:
+        page = _read(path)
+    except ConfigurationError:
+        return error  # the file was changed since
+    spelled = {".".join(map(str, place)) + ".": line for place, line in page.lines.items() if place}
+    nearest = max((one for one in spelled if key.startswith(one)), key=len, default=None)
+    if nearest is None:
+        return error
+    return ConfigurationError(
+        error.what,
+        subject=f"{path} line {spelled[nearest]}: {error.subject}",
+        not_done=error.not_done,
+        next_step=error.next_step,
+    )
+
+
 def sync_file_schema() -> dict[str, Any]:
     """The JSON Schema of a sync file, for editors: with every source and target that can be had here."""
     schema = SyncFile.model_json_schema()
@@ -100,6 +114,15 @@ def sync_file_schema() -> dict[str, Any]:
     # The loader gives a file without a name its own.
     schema["required"] = [key for key in schema["required"] if key != "name"]
     return schema
+
+
+def _read(path: Path) -> LocatedYaml:
+    return read_yaml(
+        path,
+        what="sync file",
+        not_done=_NOTHING_DONE,
+        instead="name a file under syncs/, or start from an example there",
+    )
 
 
 def _section(raw: dict[str, Any], side: catalog.Side, found: list[Problem]) -> BaseModel | None:

@@ -181,6 +181,7 @@ UNGUARDED: dict[str, Any] = {
     "deletions": {},
     "renames": {},
     "adoptions": {},
+    "clearings": {},
     "memberships_removed": {},
     "memberships_removed_per_group": {},
     "groups_emptied": {},

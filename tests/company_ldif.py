@@ -14,7 +14,18 @@ from uuid import UUID, uuid5
 
 from sandbox.company import Company, Group, Person, Standing
 
-__all__ = ["NOBODY", "attribute", "change", "entry", "entry_uuid", "group_dn", "locked", "openldap", "person_dn"]
+__all__ = [
+    "NOBODY",
+    "attribute",
+    "change",
+    "entries",
+    "entry",
+    "entry_uuid",
+    "group_dn",
+    "locked",
+    "openldap",
+    "person_dn",
+]
 
 NOBODY: Final = "cn=nobody,dc=example,dc=org"
 LOCKED: Final = "000001010000Z"
@@ -29,10 +40,15 @@ def openldap(company: Company, suffix: str = _SUFFIX) -> Iterator[str]:
     """Every entry below the suffix, as slapadd takes them; entryUUID follows from the company's ids."""
     for unit in ("people", "groups"):
         yield entry(f"ou={unit},{suffix}", {"objectClass": ["organizationalUnit"], "ou": [unit]})
-    for person in company.people.values():
-        yield entry(person_dn(person, suffix), _person(person))
-    for group in company.groups.values():
-        yield entry(group_dn(group, suffix), _group(company, group, suffix))
+    for dn, attributes in entries(company, suffix).values():
+        yield entry(dn, attributes)
+
+
+def entries(company: Company, suffix: str = _SUFFIX) -> dict[str, tuple[str, dict[str, list[str]]]]:
+    """Name and attributes by the company's ids, people first."""
+    people = {key: (person_dn(person, suffix), _person(person)) for key, person in company.people.items()}
+    groups = {key: (group_dn(group, suffix), _group(company, group, suffix)) for key, group in company.groups.items()}
+    return {**people, **groups}
 
 
 def entry_uuid(key: str) -> str:

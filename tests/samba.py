@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from tests.loopback_certificate import Certificate, certificate
 
@@ -110,6 +112,29 @@ class Samba:
         done = subprocess.run(asked, input=changes, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"Samba refused a change: {done.stderr.strip()}")
+
+    def ids(self, base: str) -> dict[str, str]:
+        """The objectGUID of everything below a DN, by DN, as ldapsearch shows it."""
+        shown = self._shown(base, "sub", "objectGUID")
+        return {dn: str(UUID(bytes_le=base64.b64decode(value))) for dn, value in shown.items()}
+
+    def number(self, dn: str) -> str:
+        """Which primaryGroupID names a group: the last part of its objectSid."""
+        (sid,) = self._shown(dn, "base", "objectSid").values()
+        return str(int.from_bytes(base64.b64decode(sid)[-4:], "little"))
+
+    def _shown(self, base: str, scope: str, attribute: str) -> dict[str, str]:
+        """The value of an attribute in base64 by DN."""
+        asked = ["ldapsearch", "-LLL", "-x", "-H", self.url, "-D", self.account("Administrator"), "-w", self.password]
+        asked += ["-o", "ldif-wrap=no", "-E", "pr=500/noprompt", "-s", scope, "-b", base, "(objectClass=*)", attribute]
+        done = subprocess.run(asked, check=True, capture_output=True, text=True)
+        found = {}
+        for record in done.stdout.split("\n\n"):
+            rows = [row.partition(": ") for row in record.splitlines()]
+            values = {name.rstrip(":"): value for name, _, value in rows}
+            if attribute in values:
+                found[values["dn"]] = values[attribute]
+        return found
 
     def start(self) -> None:
         """Raises RuntimeError where the server does not come up."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -11,8 +12,8 @@ from rich.text import Text
 
 from cli.render.grid import grid, labelled, safe
 from ledger.plans import StoredPlan
-from reconcile.explain import changes, kind_title, left_behind, why
-from reconcile.plan import KINDS, Kind, Plan, PlanHeader
+from reconcile.explain import by_hand, changes, kind_title, left_behind, why
+from reconcile.plan import KINDS, Finding, Kind, Plan, PlanHeader
 
 __all__ = [
     "FEW",
@@ -87,6 +88,8 @@ def overview(
             width=width,
         )
     yield from _guard(plan, width, findings, approved_by)
+    if drift := by_hand(plan):
+        yield from labelled("drift", f"{drift}: usersync show {plan.id[:8]} --origin drift", width=width)
     staying = left_behind(header)
     for number, said in enumerate(staying[:FEW]):
         yield from labelled("" if number else "left behind", f"· {said}", width=width)
@@ -138,21 +141,38 @@ def _guard(plan: Plan, width: int | None, most: int | None, approved_by: str | N
         measured = f"{losing:,} of {header.population:,} managed accounts lose access"
         verdict = f"clear ({measured if header.population else 'no account is managed yet'})"
         yield from labelled("guard", verdict, width=width, style="green")
+        if header.waiting is not None:
+            rest = f"{header.waiting.operations:,} operations WAIT as plan {header.waiting.plan[:8]}"
+            yield from labelled(
+                "", f"{rest}: usersync show {header.waiting.plan[:8]}", width=width, style="bold yellow"
+            )
+            yield from _findings(header.waiting.findings[:most], width)
         return
     verdict = f"HELD, and approved by {approved_by}" if approved_by else "HELD: nothing is applied unless approved"
     yield from labelled("guard", verdict, width=width, style="bold yellow")
-    for finding in header.held[:most]:
-        others = [sample for sample in finding.samples if sample not in finding.message]
-        such_as = f" (such as {', '.join(others)})" if others else ""
-        yield from labelled("", f"· {finding.message}{such_as}", width=width)
+    yield from _findings(header.held[:most], width)
     if most is not None and len(header.held) > most:
         yield from labelled("", f"… {len(header.held) - most} more: usersync show {plan.id[:8]}", width=width)
 
 
-def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = None) -> Iterator[Text]:
-    """The operations of each kind (or of one), `most` of them at most, and the people in conflict."""
+def _findings(found: Iterable[Finding], width: int | None) -> Iterator[Text]:
+    for finding in found:
+        others = [sample for sample in finding.samples if sample not in finding.message]
+        such_as = f" (such as {', '.join(others)})" if others else ""
+        yield from labelled("", f"· {finding.message}{such_as}", width=width)
+
+
+def rows(
+    plan: Plan, *, width: int | None, most: int | None, kind: str | None = None, origin: str | None = None
+) -> Iterator[Text]:
+    """The operations of each kind (or of one, or of one origin), `most` of them at most, and the people in conflict."""
+    whole = plan
+    if origin is not None:
+        chosen = plan.origins.filter(pl.col("origin") == origin)
+        plan = replace(plan, operations=plan.operations.join(chosen, on="seq", how="semi", maintain_order="left"))
+    counts = dict(plan.operations["kind"].value_counts().iter_rows())
     for one in KINDS if kind is None else (kind,):
-        total = plan.header.counts.get(one, 0)
+        total = counts.get(one, 0)
         if not total:
             continue
         yield Text()
@@ -161,8 +181,9 @@ def rows(plan: Plan, *, width: int | None, most: int | None, kind: str | None = 
         table = [_change(one, *row) for row in shown.select("who", "detail", "why").rows()]
         yield from grid(table, width=width, styles={2: "dim"})
         if more:
-            yield _more(more, f"usersync show {plan.id[:8]} --kind {one} --all")
-    if kind is None:
+            only = f" --origin {origin}" if origin else ""
+            yield _more(more, f"usersync show {whole.id[:8]} --kind {one}{only} --all")
+    if kind is None and origin is None:
         yield from _conflicts(plan, width, most)
 
 
@@ -216,6 +237,9 @@ def who_and_why(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
     yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
     yield from labelled("id", row["external_id"], width=width)
     yield from labelled("why", row["reason"] or "(no reason)", width=width)
+    if carried := json.loads(row.get("attributes") or "{}"):
+        said = [_value(name, "(none)" if value is None else value) for name, value in carried.items()]
+        yield from labelled("carried", "; ".join(said), width=width)
     if row["groups"]:
         yield Text()
         yield Text("  groups that the source gives", style="dim")

@@ -237,7 +237,7 @@ class OktaSimulator:
     def _groups(self, request: Request) -> Response:
         query = request.query_params
         _refuse_sorting(request)
-        groups = self.state.groups()
+        groups = self.state.searched_groups() if "search" in query else self.state.groups()
         wanted = asked(request, default=GROUPS_FOR_QUERY if "q" in query else GROUPS_PAGE, most=GROUPS_PAGE)
         predicate = _group_predicate(query)
         response = page(
@@ -283,6 +283,8 @@ class OktaSimulator:
         return answer(documents.user_schema(_base_url(request), self.switches))
 
     def _logs(self, request: Request) -> Response:
+        if not self.switches.log_readable:
+            return refusals.forbidden()
         return log_page(request, self.state)
 
 

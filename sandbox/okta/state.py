@@ -25,6 +25,7 @@ STATUS: Mapping[Standing, str] = {
     Standing.LEFT: "DEPROVISIONED",
 }
 
+ABOUT_MEMBERS = frozenset({Happening.JOINED, Happening.QUIT})
 ABOUT_PEOPLE = frozenset({Happening.HIRED, Happening.UPDATED, Happening.STANDING, Happening.ERASED})
 
 
@@ -74,6 +75,7 @@ class OktaState:
         self._people: dict[str, Person] = {}
         self._sorted_ids: list[str] = []
         self._ids: dict[str, str] = {}
+        self._first_stamps = {group.id: group.members_updated for group in company.groups.values()}
         self._groups: dict[str, OktaGroup] = {}
         self._members: dict[str, list[str]] = {}
 
@@ -93,7 +95,7 @@ class OktaState:
     def searched_people(self) -> PeopleView:
         """As the index behind `search=` knows them: some seconds ago, when the switch says so."""
         self._refresh()
-        horizon = self.company.clock() - timedelta(seconds=self.switches.search_lag_seconds)
+        horizon = self._now() - timedelta(seconds=self.switches.search_lag_seconds)
         earlier: dict[str, Person | None] = {}
         for change in reversed(self.company.changes):
             if change.at <= horizon:
@@ -119,12 +121,25 @@ class OktaState:
     def groups(self) -> dict[str, OktaGroup]:
         """By Okta's id, in the order of the ids."""
         self._refresh()
+        if self.switches.membership_lag_seconds:
+            return self._shown(self._now(), {})
         if not self._groups:
-            made = [self._show(group) for group in self.company.groups.values()]
-            if self.switches.everyone_visible:
-                made.append(self._everyone())
-            self._groups = {group.id: group for group in sorted(made, key=lambda group: group.id)}
+            self._groups = self._shown(self._now(), {})
         return self._groups
+
+    def searched_groups(self) -> dict[str, OktaGroup]:
+        """As the index behind `search=` knows them."""
+        if not self.switches.search_lag_seconds:
+            return self.groups()
+        self._refresh()
+        horizon = self._now() - timedelta(seconds=self.switches.search_lag_seconds)
+        earlier: dict[str, Group] = {}
+        for change in reversed(self.company.changes):
+            if change.at <= horizon:
+                break
+            if change.group_id is not None and change.group_before is not None:
+                earlier[change.group_id] = change.group_before
+        return self._shown(horizon, earlier)
 
     def members(self, group: OktaGroup) -> list[str]:
         """Sorted ids of users, those of nested groups included, because Okta has no nesting."""
@@ -145,6 +160,8 @@ class OktaState:
     def _members_of(self, group: OktaGroup) -> list[str]:
         if group.key == EVERYONE:
             return list(self._everybody())
+        if group.key not in self.company.groups:
+            return []
         people = self.company.people
         return [key for key in self.company.effective_members(group.key) if self._still_member(people[key])]
 
@@ -163,8 +180,35 @@ class OktaState:
         self._groups = {}
         self._members = {}
 
-    def _show(self, group: Group) -> OktaGroup:
-        below = [self.company.groups[known] for known in self.company.subtree(group.id)]
+    def _now(self) -> datetime:
+        return self.company.clock()
+
+    def _shown(self, horizon: datetime, earlier: Mapping[str, Group]) -> dict[str, OktaGroup]:
+        """Groups as they were at the horizon, where `earlier` tells how the changed ones were then."""
+        stamps = self._stamps(horizon - timedelta(seconds=self.switches.membership_lag_seconds))
+        made = [self._show(group, stamps) for group in {**self.company.groups, **earlier}.values()]
+        if self.switches.everyone_visible:
+            made.append(self._everyone())
+        return {group.id: group for group in sorted(made, key=lambda group: group.id)}
+
+    def _stamps(self, horizon: datetime) -> Mapping[str, datetime]:
+        """When the people put into each group last changed, as far as that is known at the horizon.
+
+        Those of a group that is closed are gone from the one above it as well, which Okta's flat group must tell.
+        """
+        stamps = dict(self._first_stamps)
+        for change in self.company.changes:
+            if change.at > horizon:
+                break
+            if change.what in ABOUT_MEMBERS and change.group_id is not None:
+                stamps[change.group_id] = change.at
+            elif change.what is Happening.GROUP_CLOSED and change.group_before and change.group_before.parent:
+                stamps[change.group_before.parent] = change.at
+        return stamps
+
+    def _show(self, group: Group, stamps: Mapping[str, datetime]) -> OktaGroup:
+        # The index may still list a group that is closed; what was below it is not known any more.
+        below = self.company.subtree(group.id) if group.id in self.company.groups else [group.id]
         return OktaGroup(
             id=self.group_id(group.id),
             key=group.id,
@@ -173,7 +217,7 @@ class OktaState:
             type="APP_GROUP" if group.kind is GroupKind.OFFICE else "OKTA_GROUP",
             created=group.created,
             updated=group.updated,
-            members_updated=max(known.members_updated for known in below),
+            members_updated=max((stamps[known] for known in below if known in stamps), default=group.members_updated),
         )
 
     def _everyone(self) -> OktaGroup:

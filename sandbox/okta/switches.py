@@ -45,7 +45,9 @@ class Switches:
     """Defaults follow Okta's documents; anything may be changed while the simulator runs.
 
     `clock_skew_seconds` moves the organisation's clock against this machine's; it needs a server that sends no Date of
-    its own, see `OktaSimulator.served`. `search_lag_seconds` is how far the index behind `search=` lags behind.
+    its own, see `OktaSimulator.served`. `search_lag_seconds` is how far the index behind
+    `search=` lags behind, of users and of groups; `membership_lag_seconds` how much later than the members themselves
+    `lastMembershipUpdated` shows a change of them (Okta promises no bound for either).
     """
 
     limits: Mapping[str, int] = field(default_factory=lambda: dict(ENTERPRISE_LIMITS))
@@ -55,6 +57,7 @@ class Switches:
     token_seconds: int = 3600
     require_dpop: bool = False
     search_lag_seconds: float = 0.0
+    membership_lag_seconds: float = 0.0
     clock_skew_seconds: float = 0.0
     everyone_visible: bool = True
     leavers_stay_in_groups: bool = True
@@ -62,3 +65,4 @@ class Switches:
     custom_attributes: tuple[CustomAttribute, ...] = DEFAULT_CUSTOM_ATTRIBUTES
     ssws_tokens: set[str] = field(default_factory=lambda: {SSWS_TOKEN})
     ssws_tokens_without_role: set[str] = field(default_factory=set)
+    log_readable: bool = True

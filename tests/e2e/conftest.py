@@ -1,11 +1,14 @@
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from tests.e2e.keycloak_distribution import KeycloakUnavailable
 from tests.e2e.keycloak_realm import CLIENT_ID, READING_ROLES, ReadingClient, Realm, invented_realm
 from tests.e2e.keycloak_server import KeycloakServer, keycloak
+from tests.e2e.samba_company import SambaCompany, samba_company
+from tests.samba import missing as missing_samba
 
 CLIENTS = (
     ReadingClient(CLIENT_ID, READING_ROLES),
@@ -35,3 +38,20 @@ def keycloak_server(keycloak_realm: Realm) -> Iterator[KeycloakServer]:
         if "keycloak" in os.environ.get("USERSYNC_REQUIRE", "").split(","):
             pytest.fail(str(reason))
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="package")
+def samba_server() -> Iterator[SambaCompany]:
+    """One domain controller for all tests, which leave the company as they found it.
+
+    Where Samba or python-ldap cannot be had the tests are skipped; `USERSYNC_REQUIRE=samba` makes that a failure.
+    """
+    reason = missing_samba()
+    if reason is None and find_spec("ldap") is None:
+        reason = "python-ldap is not installed (make ldap)"
+    if reason is not None:
+        if "samba" in os.environ.get("USERSYNC_REQUIRE", "").split(","):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with samba_company() as served:
+        yield served

@@ -125,6 +125,8 @@ class Stage:
             },
             "attributes": {"username": "lower(split_part(username, '@', 1))"},
             "groups": {"always": ["stash-users"]},
+            # Faults of these tests are made for full reads; what changed is read in tests of the sources.
+            "reading": {"full_every_hours": 0},
             "report": {"results": str(self.folder / "results")},
         }
         for name, section in sections.items():

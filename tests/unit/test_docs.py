@@ -22,9 +22,11 @@ from connectors.sources.rest import settings as rest
 from connectors.targets.bitbucket.settings import Rate
 from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.explain import kind_title
+from reconcile.filters import Filter
 from reconcile.plan import KINDS, Finding, LeftBehind
 from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
 from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
+from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
 from tasks.ending import EXIT_CODES
 from tasks.sync_file import Report, SyncFile, load_sync_file
@@ -37,7 +39,12 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "Top level"): SyncFile,
     ("docs/sync-file.md", "people"): People,
     ("docs/sync-file.md", "groups"): Groups,
+    ("docs/sync-file.md", "people filters"): Filter,
     ("docs/sync-file.md", "attributes"): Attributes,
+    ("docs/sync-file.md", "attributes with rules"): Attribute,
+    ("docs/sync-file.md", "attributes.rules"): Rule,
+    ("docs/sync-file.md", "attributes.rules.match"): Match,
+    ("docs/sync-file.md", "attributes.rules.lookup"): Lookup,
     ("docs/sync-file.md", "leavers"): Leavers,
     ("docs/sync-file.md", "guard"): Guard,
     ("docs/sync-file.md", "groups.rename"): GroupRename,
@@ -57,6 +64,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/file.md", "columns"): PeopleColumns,
     ("docs/sources/file.md", "membership_columns"): MembershipColumns,
     ("docs/sources/file.md", "group_columns"): GroupColumns,
+    ("docs/sources/ldap.md", "Settings"): settings_model("source", "ldap"),
     ("docs/sources/rest.md", "Settings"): settings_model("source", "rest"),
     ("docs/sources/rest.md", "auth"): rest.Auth,
     ("docs/sources/rest.md", "people"): rest.PeopleRequest,
@@ -154,21 +162,39 @@ def test_every_method_for_leavers_is_documented() -> None:
     assert methods == list(get_args(Leavers.model_fields["method"].annotation))
 
 
+JANE = pl.DataFrame(
+    {
+        "username": ["Jane.Doe@example.com"],
+        "email": ["jane@example.com"],
+        "given_name": ["Jane"],
+        "family_name": ["Doe"],
+        "department": ["R&D"],
+        "nickname": pl.Series([None], dtype=pl.String()),
+        "guest": ["jane_corp.com#EXT#@tenant.onmicrosoft.com"],
+    }
+)
+
+
+def test_rules_in_the_docs_make_what_the_docs_say() -> None:
+    rows = table("docs/sync-file.md", "attributes.rules", "rule")
+    shown_ways: set[str] = set()
+    for text, result in rows:
+        rule = Rule.model_validate(yaml.safe_load(text))
+        shown_ways |= rule.model_dump(exclude_none=True).keys()
+        made = evaluate(JANE, [("made", "key", rule_value(rule, key="key"))])["made"].item()
+        assert (text, shown(made)) == (text, result)
+    assert shown_ways == Rule.model_fields.keys() - {"when"}
+
+
+def test_every_answer_where_no_rule_applies_is_documented() -> None:
+    assert [row[0] for row in table("docs/sync-file.md", "No value", "otherwise")] == list(get_args(Answer))
+
+
 def test_expressions_in_the_docs_make_what_the_docs_say() -> None:
-    jane = pl.DataFrame(
-        {
-            "username": ["Jane.Doe@example.com"],
-            "email": ["jane@example.com"],
-            "given_name": ["Jane"],
-            "family_name": ["Doe"],
-            "department": ["R&D"],
-            "nickname": pl.Series([None], dtype=pl.String()),
-        }
-    )
     rows = table("docs/sync-file.md", "Expressions", "expression")
     assert len(rows) > 5
     for text, result in rows:
-        made = evaluate(jane, [("made", "key", expression(text, key="key"))])["made"].item()
+        made = evaluate(JANE, [("made", "key", expression(text, key="key"))])["made"].item()
         assert (text, shown(made)) == (text, result)
 
 
@@ -203,7 +229,7 @@ def test_every_error_is_documented() -> None:
 
 def test_every_limit_of_the_guard_has_its_finding() -> None:
     limits = [row[1] for row in table("docs/errors.md", "Findings of the guard", "kind")]
-    own = {f"guard.{key}" for key in Guard.model_fields if key not in {"source", "small_group"}}
+    own = {f"guard.{key}" for key in Guard.model_fields if key not in {"source", "small_group", "on_hold"}}
     source = {f"guard.source.{key}" for key in SourceSanity.model_fields}
     assert {limit for limit in limits if limit.startswith("guard.")} == own | source
 

@@ -11,17 +11,18 @@ from connectors.sources.okta.api import Group, User
 from connectors.sources.okta.settings import OWN_COLUMNS, OktaSettings
 from directory.snapshot import MEMBERSHIPS, SOURCE_GROUPS
 
-__all__ = ["ENABLED", "groups_frame", "memberships_frame", "people_frame"]
+__all__ = ["ENABLED", "groups_frame", "joined", "memberships_frame", "people_frame"]
 
 ENABLED: Final = frozenset({"ACTIVE", "PASSWORD_EXPIRED", "RECOVERY", "LOCKED_OUT", "PROVISIONED"})
 """Statuses of people who work here: LOCKED_OUT passes by itself, PROVISIONED has yet to choose a password. STAGED has
 not begun, SUSPENDED and DEPROVISIONED have ended; a status that Okta invents later counts as ended too."""
 
+_LIST: Final = pl.List(pl.String())
 _MAPPED: Final = frozenset({"login", "email", "displayName", "firstName", "lastName"})
 
 
 def people_frame(users: Sequence[User], settings: OktaSettings) -> pl.DataFrame:
-    """`PEOPLE`, given and family name, Okta's status, and the attributes."""
+    """`PEOPLE`, given and family name, Okta's status, and the attributes, in the order of the ids."""
     columns: dict[str, pl.Series] = {
         "external_id": _text(user.id for user in users),
         "username": _text(user.profile.get("login") for user in users),
@@ -35,14 +36,24 @@ def people_frame(users: Sequence[User], settings: OktaSettings) -> pl.DataFrame:
     named = settings.columns if settings.attributes != "all" else _all_attributes(users)
     for column, attribute in named.items():
         columns[column] = _attribute([user.profile.get(attribute) for user in users])
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns).sort("external_id")
+
+
+def joined(kept: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    """Two parts of one list of people, with the types that `people_frame` gives where it sees everybody."""
+    for name, dtype in kept.schema.items():
+        if dtype != changed.schema[name]:
+            kept, changed = _with_lists(kept, name), _with_lists(changed, name)
+    whole = pl.concat([kept, changed]).sort("external_id")
+    empty = [name for name, dtype in whole.schema.items() if dtype == _LIST and whole[name].null_count() == len(whole)]
+    return whole.with_columns(pl.lit(None, pl.String()).alias(name) for name in empty)
 
 
 def groups_frame(groups: Sequence[Group]) -> pl.DataFrame:
     return pl.DataFrame(
         {"group_id": [group.id for group in groups], "name": [group.name for group in groups]},
         schema=dict(SOURCE_GROUPS),
-    )
+    ).sort("group_id")
 
 
 def memberships_frame(members: Mapping[str, Sequence[str]]) -> pl.DataFrame:
@@ -52,7 +63,8 @@ def memberships_frame(members: Mapping[str, Sequence[str]]) -> pl.DataFrame:
         schema={"group_id": pl.String(), "member_id": pl.List(pl.String())},
     )
     rows = lists.filter(pl.col("member_id").list.len() > 0).explode("member_id").unique(maintain_order=True)
-    return rows.with_columns(pl.lit(value=False).alias("member_is_group")).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
+    whole = rows.with_columns(pl.lit(value=False).alias("member_is_group")).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
+    return whole.sort("group_id", "member_id")
 
 
 def _display_name(profile: Mapping[str, Any]) -> str | None:
@@ -80,7 +92,13 @@ def _attribute(values: list[Any]) -> pl.Series:
         None if value is None else [_as_text(item) for item in (value if isinstance(value, list) else [value])]
         for value in values
     ]
-    return pl.Series(lists, dtype=pl.List(pl.String()))
+    return pl.Series(lists, dtype=_LIST)
+
+
+def _with_lists(people: pl.DataFrame, name: str) -> pl.DataFrame:
+    if people.schema[name] == _LIST:
+        return people
+    return people.with_columns(pl.when(pl.col(name).is_not_null()).then(pl.concat_list(name)).alias(name))
 
 
 def _as_text(value: Any) -> str:

@@ -49,7 +49,8 @@ class OktaSettings(BaseModel):
     key_id: str | None = None
     """The `kid` of the key; needed where the app has several."""
     scopes: tuple[str, ...] = ("okta.users.read", "okta.groups.read")
-    """Granted to the app. With okta.schemas.read among them `usersync check` also verifies the names of attributes."""
+    """Granted to the app. With okta.schemas.read among them `usersync check` also verifies the names of attributes;
+    with okta.logs.read a read of changes knows who was deleted."""
     search: str = EVERYBODY
     """Which users are read, in Okta's search language. A narrower search costs part of the proof of completeness: who
     is in a group but not found by the search is taken as left out on purpose."""
@@ -78,6 +79,9 @@ class OktaSettings(BaseModel):
     """Rows a request. Okta advises 200 where large pages time out."""
     members_page: Annotated[int, Field(ge=1, le=1000)] = 1000
     """Rows a request. Okta advises 200 where large pages time out."""
+    overlap_minutes: Annotated[float, Field(gt=0, le=1440)] = 10.0
+    """How far a read of changes goes back before the last one. Okta's search index, and the time of a group's last
+    change of members, lag behind by seconds to minutes; what comes again costs requests and does no harm."""
     concurrency: Annotated[int, Field(ge=1, le=75)] = 8
     """Requests at a time; Okta allows 75 for an organisation, 35 on the free plan."""
     budget_share: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -113,6 +117,11 @@ class OktaSettings(BaseModel):
     @property
     def reads_everybody(self) -> bool:
         return self.search == EVERYBODY
+
+    @property
+    def may_ask_for_log(self) -> bool:
+        """A token has its administrator's rights, which only a request can tell."""
+        return self.token is not None or "okta.logs.read" in self.scopes
 
     @property
     def group_query(self) -> str | None:

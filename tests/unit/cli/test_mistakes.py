@@ -44,18 +44,52 @@ def test_every_mistake_is_told_at_once(office: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("text", "said"),
     [
-        ("lower(username", "attributes.username"),
-        ("lower(usernam)", "did you mean 'username'?"),
-        ("no_such_function(username)", "attributes.username"),
+        ("attributes:\n  username: lower(username", "line 10: attributes.username: the expression cannot be used"),
+        ("attributes:\n  username: lower(usernam)", "line 10: attributes.username: the source has no column 'usernam'"),
+        ("attributes:\n  username: no_such_function(username)", "line 10: attributes.username: the expression"),
+        (
+            "attributes:\n  email:\n    rules:\n    - sql: email\n    - match: {column: email, pattern: '(', to: x}",
+            "line 13: attributes.email.rules.1.match.pattern: the regular expression ( cannot be used",
+        ),
+        (
+            "attributes:\n  email:\n    rules:\n    - sql: email\n    - lookup: {column: emial, table: {a: b}}",
+            "line 13: attributes.email.rules.1: the source has no column 'emial'",
+        ),
+        (
+            "attributes:\n  email:\n    rules:\n    - lookup:\n        column: email\n        table: {NO: norway}",
+            "line 14: attributes.email.rules.0.lookup.table",
+        ),
+        (
+            "attributes:\n  email:\n    rules:\n    - strip_domian: email",
+            "line 12: attributes.email.rules.0.strip_domian: there is no such key; did you mean strip_domain?",
+        ),
+        (
+            "attributes:\n  extra:\n    site:\n      rules: []\n      othrewise: drop",
+            "line 13: attributes.extra.site.othrewise: there is no such key; did you mean otherwise?",
+        ),
+        ("attributes:\n  extra:\n    a: {}", "line 11: attributes.extra.a.column: the source has no column 'a'"),
+        (
+            "people:\n  include:\n  - 'true'\n  - when: usernam = 'x'",
+            "line 12: people.include.1: the source has no column 'usernam'",
+        ),
+        (
+            "people:\n  exclude:\n    group: [x]",
+            "line 11: people.exclude.group: there is no such key; did you mean groups?",
+        ),
+        ("people:\n  exclude: 3", "line 10: people.exclude: this must be"),
     ],
-)
-def test_an_impossible_expression_is_a_mistake_of_the_file(office: Office, expression: str, said: str) -> None:
-    office.write_sync_file(f"attributes:\n  username: {expression}\n")
+    ids=[
+        "cut off", "unknown column", "unknown function", "regular expression", "column of a lookup", "YAML's no",
+        "unknown way", "further key", "further column", "column of a filter", "key of a filter", "a number",
+    ],
+)  # fmt: skip
+def test_an_impossible_expression_is_a_mistake_of_the_file_with_its_line(office: Office, text: str, said: str) -> None:
+    office.write_sync_file(f"{text}\n")
     told = office.usersync("plan", "staff")
     assert told.code == 2
-    assert said in told.out + told.err
+    assert said in " ".join((told.out + told.err).split())
     assert "Traceback" not in told.out + told.err
     assert office.bitbucket.requests.writes == 0
 

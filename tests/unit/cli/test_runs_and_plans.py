@@ -135,6 +135,65 @@ def test_a_plan_says_why_about_one_person(office: Office) -> None:
     assert "knows nobody" in unknown.err
 
 
+def test_rules_filters_and_further_attributes_from_the_file_to_the_results(office: Office) -> None:
+    people = [
+        "external_id,username,email,display_name,active,groups,department",
+        "1,ann@example.com,ann@example.com,Ann Ash,true,bb-dev,R&D",
+        "2,ben@example.com,ben@example.com,,true,bb-dev,HR",
+        "3,cleo@example.com,cleo@example.com,Cleo Cedar,true,bb-dev;on-leave,R&D",
+        "4,dan@example.com,dan@example.com,Dan Doum,true,,",
+        "5,EVE,eve@example.com,Eve Elm,true,bb-dev,R&D",
+    ]
+    office.write_people("\n".join(people) + "\n")
+    office.write_sync_file(
+        """\
+people:
+  include:
+    - {name: developers, groups: ["bb-*"]}
+    - department = 'IT'
+  exclude: {name: on leave, when: "array_contains(groups, 'on-leave')"}
+attributes:
+  username: {rules: [{strip_domain: username}], otherwise: drop}
+  display_name: {rules: [{lookup: {column: display_name, table: {Ann Ash: Dr Ann Ash}}}]}
+  extra: {department: department, groups: groups}
+"""
+    )
+    plan = office.planned()
+    shown = office.usersync("show", plan, "--why", "ann").out
+    assert "met: people.include, developers" in shown
+    assert "department R&D; groups bb-dev" in shown
+    (person,) = office.usersync("show", plan, "--why", "ann", "--json").json["people"]
+    assert person["attributes"] == {"department": "R&D", "groups": ["bb-dev"]}
+    assert office.usersync("sync", "staff").code == 0
+    document = office.usersync("results", "latest", "--json").json
+    jsonschema.Draft202012Validator(schema()).validate(document)
+    assert {row["external_id"]: (row["outcome"], row["reason"]) for row in document["people"]} == {
+        "1": ("created", "met: people.include, developers"),
+        "2": ("created", "met: people.include, developers"),
+        "3": ("filtered", "met: people.exclude, on leave"),
+        "4": ("filtered", "not met: people.include"),
+        "5": ("filtered", "dropped: no rule of attributes.username applies"),
+    }
+    assert document["people"][-1]["attributes"] == {"department": "R&D", "groups": ["bb-dev"]}
+    assert [called(office, name) for name in ("ann", "ben")] == ["Dr Ann Ash", "ben"]
+    assert "department R&D" in office.usersync("results", "latest", "--person", "ann").out
+    assert "Nothing to do" in office.usersync("sync", "staff").out
+
+
+def called(office: Office, username: str) -> str | None:
+    user = office.bitbucket.state.user(username)
+    return None if user is None else user.display_name
+
+
+def test_a_display_name_that_the_source_lost_is_cleared_and_the_next_sync_has_nothing_to_do(office: Office) -> None:
+    office.write_sync_file("attributes:\n  display_name: {}\nguard:\n  source: {attribute_nulls_percent: null}\n")
+    assert office.usersync("sync", "staff").code == 0
+    office.write_people(STAFF.replace("Ann Ash", ""))
+    assert office.usersync("sync", "staff").code == 0
+    assert called(office, "ann") == "ann"
+    assert "Nothing to do" in office.usersync("sync", "staff").out
+
+
 def test_results_of_one_outcome_are_only_those(office: Office) -> None:
     office.usersync("sync", "staff")
     told = office.usersync("results", "latest", "--outcome", "filtered")

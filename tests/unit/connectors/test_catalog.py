@@ -24,6 +24,7 @@ KINDS: list[tuple[Side, str]] = [
     ("source", "file"),
     ("source", "google"),
     ("source", "keycloak"),
+    ("source", "ldap"),
     ("source", "okta"),
     ("source", "onelogin"),
     ("source", "rest"),

@@ -24,7 +24,7 @@ from tests.unit.ledger.entries import PLAN, TARGET, a_run
 VERSIONS = Path(__file__).parent / "versions"
 AT = datetime(2026, 11, 24, 6, 5, 12, 345678, tzinfo=UTC)
 RUN = "20261124-060512-7k3f"
-NEXT = "0003"
+NEXT = f"{int(REVISIONS[-1]) + 1:04}"
 
 
 def old_ledger(folder: Path, script: Path) -> str:
@@ -41,13 +41,13 @@ def with_a_further_revision(folder: Path, body: str) -> Path:
     """The shipped migrations, followed by one that only the test knows."""
     migrations = folder / "migrations"
     shutil.copytree(FOLDER, migrations)
-    (migrations / "versions" / "v0003_test.py").write_text(
-        textwrap.dedent("""\
+    (migrations / "versions" / f"v{NEXT}_test.py").write_text(
+        textwrap.dedent(f"""\
             import sqlalchemy as sa
             from alembic import op
 
-            revision = "0003"
-            down_revision = "0002"
+            revision = "{NEXT}"
+            down_revision = "{REVISIONS[-1]}"
 
 
             def upgrade() -> None:
@@ -121,6 +121,10 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         reading = book.readings.get("okta")
         assert (reading is None) == (script.stem < "v0002")
         assert reading is None or (reading.watermark, reading.frames["people"].rows()) == ("mark", [("00u1",)])
+        snapshot = book.snapshots.get("okta", "source")
+        assert (snapshot is None) == (script.stem < "v0003")
+        assert snapshot is None or (snapshot.about, snapshot.frames["people"].rows()) == ({"policy": {}}, [("00u1",)])
+        assert book.ownership.feeds("okta").rows() == ([("devs", "g1", "Devs")] if snapshot else [])
 
 
 def test_an_older_ledger_is_upgraded_when_it_is_opened(url: str, tmp_path: Path):

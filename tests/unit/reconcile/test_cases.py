@@ -66,7 +66,9 @@ def test_a_person_who_is_filtered_has_no_account_and_the_reason_is_told():
         failures({"accounts": {}, "outcomes": {"p1": {"outcome": "filtered", "reason": "people.exclude"}}}, left_out)
         == []
     )
-    assert failures({"accounts": {"ann": {}}}, left_out) == ["there is no account ann (filtered: met: people.exclude)"]
+    assert failures({"accounts": {"ann": {}}}, left_out) == [
+        "there is no account ann (filtered: met: people.exclude, kind = 'ext')"
+    ]
 
 
 def test_movers_leavers_and_returners_are_seen_as_they_are_afterwards():

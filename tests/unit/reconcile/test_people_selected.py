@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from directory.errors import ConfigurationError
 from tests.builders import (
@@ -69,7 +70,7 @@ def test_exclude_wants_true_and_null_counts_as_false():
     people = [person("ann", kind="human"), person("bob", kind="robot"), person("cem", kind=None)]
     plan = plan_of(source(people), target(), rules=policy(people={"exclude": "kind = 'robot'"}))
     assert done(plan) == [("create", "ann", None), ("create", "cem", None)]
-    assert outcome(plan, "bob") == ("filtered", "met: people.exclude")
+    assert outcome(plan, "bob") == ("filtered", "met: people.exclude, kind = 'robot'")
 
 
 def test_an_inactive_person_is_a_leaver():
@@ -114,12 +115,14 @@ def test_every_expression_is_judged_even_where_it_fits_nobody(people: list[str])
 @pytest.mark.parametrize(
     ("sections", "key"),
     [
-        ({"attributes": {"username": "lower("}}, "attributes.username"),
-        ({"attributes": {"username": "nosuch(email)"}}, "attributes.username"),
-        ({"attributes": {"email": ""}}, "attributes.email"),
         ({"people": {"include": "CAST(username AS INT) = 1"}}, "people.include"),
-        ({"people": {"exclude": "username IN (SELECT 1 FROM elsewhere)"}}, "people.exclude"),
-        ({"people": {"include": "username + 1"}}, "people.include"),
+        ({"people": {"include": ["true", "username + 1"]}}, "people.include.1"),
+        ({"attributes": {"username": {"rules": [{"sql": "lower(tags)"}]}}}, "attributes.username.rules.0"),
+        (
+            {"attributes": {"username": {"rules": [{"when": "username", "sql": "email"}]}}},
+            "attributes.username.rules.0",
+        ),
+        ({"attributes": {"email": {"column": "tags"}}}, "attributes.email.column"),
         ({"attributes": {"username": "unnest(tags)"}}, "attributes.username"),
     ],
 )
@@ -129,6 +132,22 @@ def test_an_impossible_expression_is_one_error_that_names_its_key(sections: dict
         plan_of(source(people), target(), rules=policy(**sections))
     assert error.value.subject == key
     assert error.value.not_done == "nothing was planned and nothing was written"
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"attributes": {"username": "lower("}},
+        {"attributes": {"username": "nosuch(email)"}},
+        {"attributes": {"email": ""}},
+        {"attributes": {"extra": {"department": "department."}}},
+        {"people": {"exclude": "username IN (SELECT 1 FROM elsewhere)"}},
+    ],
+    ids=["cut off", "unknown function", "empty", "further attribute", "subquery"],
+)
+def test_an_expression_that_cannot_be_read_is_refused_with_the_sync_file(sections: dict[str, object]):
+    with pytest.raises(ValidationError, match="the expression cannot be used"):
+        policy(**sections)
 
 
 def test_a_blank_attribute_is_none():

@@ -171,6 +171,25 @@ def test_a_document_has_one_person_a_line_those_with_operations_first():
     assert rename["after"] == {"username": "lee"}
 
 
+def test_the_document_carries_further_attributes_of_everybody_as_they_are():
+    extra = {"department": "department", "skills": "skills", "level": "level"}
+    people = [
+        person("joe", department='R"D\n{}', skills=["a", "ü"], level=3),
+        person("same", department=None, skills=None, level=None),
+    ]
+    there = target(["same", account("gone", permission="LICENSED_USER")])
+    plan = plan_of(source(people), there, present(["same", "gone"]), policy(attributes={"extra": extra}))
+    text = b"".join(document(header(plan), people_results(plan, journal(), unsent="planned")))
+    content = json.loads(text)
+    jsonschema.Draft202012Validator(schema()).validate(content)
+    RunDocument.model_validate_json(text)
+    assert {row["external_id"]: row["attributes"] for row in content["people"]} == {
+        "joe": {"department": 'R"D\n{}', "skills": ["a", "ü"], "level": 3},
+        "same": {"department": None, "skills": None, "level": None},
+        "gone": {},
+    }
+
+
 def test_the_schema_refuses_an_outcome_that_nobody_declared():
     plan = eventful()
     people = people_results(plan, journal(), unsent="planned").with_columns(pl.lit("vanished").alias("outcome"))
