@@ -121,7 +121,9 @@ def _sorted_out(
         shielded("username", target, policy.people).alias("shielded"),
     )
     seen = (
-        done.join(links, on="external_id", how="left", maintain_order="left")
+        # When somebody left is a note of the ledger; it goes when access is given back.
+        done.filter(pl.col("kind") != "leave")
+        .join(links, on="external_id", how="left", maintain_order="left")
         .with_columns(pl.coalesce("account_id", "linked_id").alias("account_id"))
         .join(now, on="account_id", how="left", maintain_order="left")
         .join(owners.unique("account_id"), on="account_id", how="left", maintain_order="left")
@@ -132,6 +134,8 @@ def _sorted_out(
         .then(pl.lit("groups are never deleted; it stays, with who is in it by then"))
         .when(kind.is_in(["delete", "erase"]))
         .then(pl.lit("a deleted account cannot be brought back"))
+        .when(kind == "anonymise")
+        .then(pl.lit("the names come back when the person is back in the source"))
         .when(~kind.is_in(_TAKEN_BACK))
         .then(pl.lit("it cannot be taken back"))
         .when(pl.col("account").is_null())
@@ -153,7 +157,7 @@ def _sorted_out(
     return judged.filter(pl.col("why").is_null()).drop("why"), _left(refused, pl.col("why"))
 
 
-_NEEDS_GROUPS = ("create", "add_membership", "remove_membership", "remove_access", "restore_access")
+_NEEDS_GROUPS = ("create", "add_membership", "remove_membership", "remove_access", "strip_groups", "restore_access")
 _NEEDS_DETAILS = ("set_aside", "rename", "update")
 _TAKEN_BACK = ("adopt", *_NEEDS_GROUPS, *_NEEDS_DETAILS)
 
@@ -274,7 +278,9 @@ def _details_back(seen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _access_back(seen: pl.DataFrame, target: NumberedTarget) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Access that was given back is taken again, access that was taken is given back; and what cannot be."""
     given = _of(seen, "restore_access").with_columns(pl.col("after").str.json_decode(_ACCESS).struct.unnest())
-    taken = _of(seen, "remove_access").with_columns(pl.col("before").str.json_decode(_ACCESS).struct.unnest())
+    taken = _of(seen, "remove_access", "strip_groups").with_columns(
+        pl.col("before").str.json_decode(_ACCESS).struct.unnest()
+    )
     still = _groups_now(given, target).filter("member")
     mine = pl.col("permission") == pl.col("permission_now")
     ours = mine.fill_null(value=False)
@@ -288,7 +294,7 @@ def _access_back(seen: pl.DataFrame, target: NumberedTarget) -> tuple[pl.DataFra
     lost = _groups_now(taken, target)
     granting = pl.col("permission").is_not_null() & pl.col("permission_now").is_null()
     back = _with_groups(taken, lost.filter(~pl.col("member"))).filter(
-        (pl.col("named").list.len() > 0) | granting | (pl.col("state") == "access_removed")
+        (pl.col("named").list.len() > 0) | granting | (pl.col("state") != "active")
     )
     back = back.select(
         pl.lit("restore_access").alias("kind"),

@@ -69,6 +69,7 @@ def _difference(undoing: Undoing, target: NumberedTarget, present: Present) -> D
         managed_groups=tuple(sorted(present.managed_groups)),
         feeds={},
         left_behind=(),
+        away=nobody,
     )
 
 

@@ -74,7 +74,7 @@ def test_a_plan_and_its_undo_leave_every_account_as_it_was(world: World) -> None
 
     assert back.header.undoes == "run-1"
     said = dict(back.verdicts.select("external_id", "reason").iter_rows())
-    deleted = set(stage.plan.operations.filter(pl.col("kind") == "delete")["account_id"])
+    deleted = set(stage.plan.operations.filter(pl.col("kind").is_in(["delete", "anonymise"]))["account_id"])
     owners = dict(stage.plan.operations.drop_nulls("account_id").select("account_id", "external_id").iter_rows())
     for number, row in before.accounts.items():
         if number in deleted:
@@ -92,7 +92,9 @@ def test_a_plan_and_its_undo_leave_every_account_as_it_was(world: World) -> None
             assert model.groups_of(number) == set()
     kinds = stage.plan.operations.select("external_id", "kind").rows()
     for who, number in linked.items():
-        if number in before.accounts and not {(who, "adopt"), (who, "create"), (who, "delete")} & set(kinds):
+        if number in before.accounts and not {(who, "adopt"), (who, "create"), (who, "delete"), (who, "erase")} & set(
+            kinds
+        ):
             assert stage.ledger.links[who][0] == number
     for who in {who for who, kind in kinds if kind == "adopt"}:
         assert who not in stage.ledger.links
