@@ -142,7 +142,7 @@ def _sorted_out(
         .then(pl.lit("the account is gone"))
         .when("shielded")
         .then(pl.lit("the account is protected, or the one that the sync logs in with"))
-        .when(pl.col("owner").is_not_null() & (pl.col("owner") != pl.col("external_id")))
+        .when(pl.col("owner").is_not_null() & (pl.col("linked_id") != pl.col("account_id")).fill_null(value=True))
         .then(pl.format("the account belongs to another person now ({})", "owner"))
         .when(matches_any("group", policy.groups.local))
         .then(pl.lit("the group is managed by hand (groups.local)"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from reconcile.diff import Present
 from reconcile.plan import Plan
@@ -64,9 +64,11 @@ class Stage:
         return plan
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(worlds())
 def test_a_plan_and_its_undo_leave_every_account_as_it_was(world: World) -> None:
+    # No account has two people: a ledger says so of none.
+    assume(not world.present.links["username"].is_duplicated().any())
     stage = Stage(world.source, world.target, world.present, world.policy)
     before, model = stage.before, stage.model
     linked = {who: row[0] for who, row in Ledger.of(world.present).links.items()}
