@@ -22,7 +22,8 @@ GROUPS = "groups"
 @dataclass(frozen=True)
 class Admission:
     people: pl.DataFrame
-    """The people, with a column `groups` List(String) where an expression asks for it and the source has none."""
+    """The source's people, with a column `groups` List(String) where an expression asks for it and the source has no
+    such column."""
     included: pl.Series
     """The label of the filter of `people.include` that admits the person, null where none does."""
     excluded: pl.Series
@@ -36,8 +37,8 @@ def admit(
 ) -> Admission:
     """Ask every filter. Raises `ConfigurationError` for a condition that cannot be evaluated.
 
-    `people` has `person` counting from 0, `groups` has `source_group` and `name`; `direct` are direct memberships as
-    `person`, `via`; whoever is in `via` is in `source_group`, says `numbered`.
+    `people` are those of the source in the order in which they are numbered, `groups` has `source_group` and `name`;
+    `direct` are direct memberships as `person`, `via`; whoever is in `via` is in `source_group`, says `numbered`.
     """
     given = {"people.include": policy.people.include, "people.exclude": policy.people.exclude}
     asked = [pattern for key, one in given.items() for _, each in filters_of(one, key) for pattern in each.groups]
@@ -50,7 +51,7 @@ def admit(
         ),
     ).select("person", pl.col("group").alias("source_group"))
     if looked_at is not None:
-        people = people.with_columns(_names_of(people, groups, held))
+        people = people.with_columns(_names_of(people.height, groups, held))
     included, excluded = (deciding(people, one, groups, held, key=key) for key, one in given.items())
     return Admission(
         people,
@@ -75,7 +76,7 @@ def _columns(policy: Policy) -> Iterator[str]:
                 yield from columns_used(one.when)
 
 
-def _names_of(people: pl.DataFrame, groups: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
+def _names_of(people: int, groups: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
     """The names of everybody's groups, sorted; an empty list for who is in none."""
     ranked = groups.sort("name").with_row_index("rank").sort("source_group")
     listed = (
@@ -85,5 +86,6 @@ def _names_of(people: pl.DataFrame, groups: pl.DataFrame, held: pl.DataFrame) ->
         .group_by("person", maintain_order=True)
         .agg(GROUPS)
     )
-    joined = people.select("person").join(listed, on="person", how="left", maintain_order="left")
+    numbers = pl.DataFrame({"person": pl.int_range(people, dtype=pl.UInt32, eager=True)})
+    joined = numbers.join(listed, on="person", how="left", maintain_order="left")
     return joined[GROUPS].fill_null([])

@@ -80,8 +80,9 @@ def deciding(
 ) -> pl.Series:
     """Per person the label of the first filter that is met, null where none is.
 
-    `people` has `person` counting from 0, `groups` has `source_group` and `name`, `held` who is in which group, nested
-    members included: `person`, `source_group`. Raises `ConfigurationError` for a condition that cannot be evaluated.
+    `people` are in the order in which they are numbered, `groups` has `source_group` and `name`, `held` who is in which
+    group, nested members included: `person`, `source_group`. Raises `ConfigurationError` for a condition that cannot be
+    evaluated.
     """
     labels = pl.repeat(None, people.height, dtype=pl.String, eager=True)
     for place, one in filters_of(given, key):

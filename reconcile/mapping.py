@@ -27,8 +27,6 @@ and the account's own is to go. `dropped`: the attribute whose rules drop the pe
 JSON object of the further ones."""
 
 _TARGETED = ("username", "email", "display_name")
-_CARRIED = (pl.String, pl.Boolean, pl.Int64, pl.List(pl.String))
-"""What may be carried as it is; anything else becomes text."""
 
 
 def map_attributes(people: pl.DataFrame, mapping: Attributes) -> pl.DataFrame:
@@ -48,7 +46,7 @@ def map_attributes(people: pl.DataFrame, mapping: Attributes) -> pl.DataFrame:
             continue
         value, answer = _values(people, name, given, key=key)
         further.append(value.alias(name))
-        dropped = _drop(dropped, name, value, answer)
+        dropped = _drop(dropped, f"extra.{name}", value, answer)
     # A username cannot be cleared: who has none is in conflict, unless the account's own is to stay.
     keeps = answers["username"] == "ignore" and isinstance(mapping.username, Attribute)
     empty = pl.repeat(value=False, n=people.height, dtype=pl.Boolean, eager=True)
@@ -92,7 +90,9 @@ def _drop(dropped: pl.Series, name: str, value: pl.Series, answer: Answer) -> pl
 
 
 def _carried(column: pl.Series) -> pl.Series:
-    return column if column.dtype in _CARRIED else column.cast(pl.String)
+    """What results have a word for, as it is; anything else as text."""
+    as_it_is = column.dtype.is_integer() or column.dtype in (pl.String, pl.Boolean, pl.List(pl.String))
+    return column if as_it_is else column.cast(pl.String)
 
 
 def _object(columns: list[pl.Series], height: int) -> pl.Series:

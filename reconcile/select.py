@@ -40,14 +40,15 @@ class Selection:
 
 def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
     """Decide whom and which groups. Raises `ConfigurationError` for an expression that cannot be evaluated."""
-    people = snapshot.people.with_row_index("person")
+    # Numbered apart from the attributes, among which any name may be.
+    people = snapshot.people.select("external_id", "active").with_row_index("person")
     groups = snapshot.groups.with_row_index("source_group")
     reach = reaches(snapshot.groups, snapshot.memberships)
     direct = _direct(people, groups, snapshot.memberships)
     numbered = _numbered(reach, groups)
 
     required, findings = _required(groups, policy, numbered, direct)
-    admission = admit(people, groups, direct, numbered, policy)
+    admission = admit(snapshot.people, groups, direct, numbered, policy)
     verdicts = _verdicts(people, policy, required, reach, admission)
     targets, assigned = _target_groups(groups, policy)
     wanted = verdicts.filter("wanted").select("person")

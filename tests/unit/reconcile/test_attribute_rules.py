@@ -198,13 +198,24 @@ def test_further_attributes_are_carried_with_their_types_and_change_no_operation
     assert plan.id == plan_of(wanted, there, remembered).id
 
 
+def test_attributes_may_have_any_name_and_groups_may_be_counted():
+    extra = {"person": "person", "reason": "reason", "count": "array_length(groups)"}
+    people = [person("ann", person="a", reason="b", wanted="c"), person("bob", person=None, reason=None, wanted=None)]
+    rules = policy(people={"include": "wanted = 'c'"}, attributes={"extra": extra})
+    plan = plan_of(source(people, {"dev": ["ann"], "ops": ["ann"]}), target(), rules=rules)
+    assert plan.verdicts["attributes"].to_list() == [
+        '{"person":"a","reason":"b","count":2}',
+        '{"person":null,"reason":null,"count":0}',
+    ]
+
+
 def test_a_further_attribute_may_drop_people_too():
     extra = {"cost_centre": {"column": "cc", "otherwise": "drop"}}
     plan = plan_of(
         source([person("ann", cc="1"), person("bob", cc=None)]), target(), rules=policy(attributes={"extra": extra})
     )
     assert done(plan) == [("create", "ann", None)]
-    assert outcome(plan, "bob") == ("filtered", "dropped: no rule of attributes.cost_centre applies")
+    assert outcome(plan, "bob") == ("filtered", "dropped: no rule of attributes.extra.cost_centre applies")
 
 
 def test_who_is_gone_from_the_source_carries_nothing():
