@@ -22,6 +22,11 @@ def test_the_model_takes_so_many_requests():
     }
 
 
+def test_a_read_of_entra_that_begins_deltas_takes_more():
+    people, sizes = request_formulas.MODEL_PEOPLE, request_formulas.MODEL_SIZES
+    assert request_formulas.entra_beginning_deltas(people, sizes) == 500 + 26 + 2
+
+
 @pytest.mark.parametrize("kind", sorted(request_formulas.BARS.keys() - {"google"}))
 def test_the_model_stays_below_the_bar(kind: str):
     assert request_formulas.model_requests()[kind] <= request_formulas.BARS[kind]
