@@ -34,6 +34,7 @@ KindName = Literal[
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
 ]
 OriginName = Literal["source", "rules", "drift"]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]

@@ -38,7 +38,17 @@ _GIVE_UP_AFTER = 10
 
 _GONE_IS_DONE = frozenset({"remove_access", "strip_groups", "delete", "erase", "remove_membership"})
 _DEPENDENT = frozenset(
-    {"delete", "erase", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"}
+    {
+        "delete",
+        "erase",
+        "rename",
+        "create",
+        "update",
+        "restore_access",
+        "add_membership",
+        "remove_membership",
+        "release",
+    }
 )
 _FREES_NAME = frozenset({"set_aside", "delete", "rename"})
 _TAKES_NAME = frozenset({"rename", "create"})
