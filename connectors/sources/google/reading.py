@@ -42,6 +42,7 @@ class Reading:
         self._listed: dict[str, Group] = {}
         self._vanished: set[str] = set()
         self._membership_count = 0
+        self._known: dict[str, Member] = {}
         self.users: dict[str, User] = {}
         self.documents: dict[str, dict[str, Any]] = {}
         self.members: dict[str, dict[str, Member]] = {}
@@ -177,9 +178,14 @@ class Reading:
             self.findings.append(f"the group {group.email} ({group.id}) was deleted while it was read")
             self._vanished.add(group.id)
             return
-        self.members[group.id] = found
+        self.members[group.id] = {member.id: member for member in map(self._once, found.values())}
         self._membership_count += len(found)
         self._progress("memberships", self._membership_count)
+
+    def _once(self, member: Member) -> Member:
+        """One object for somebody who is in many groups: a million of them would take hundreds of megabytes."""
+        known = self._known.setdefault(member.id, member)
+        return known if known == member else member
 
     def _groups_are_counted(self) -> bool:
         """Whether groups with users and groups in them show that Google counts both, and none shows otherwise."""
