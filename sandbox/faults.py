@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
+
+Row = TypeVar("Row")
 
 
 class FaultKind(StrEnum):
@@ -29,6 +32,7 @@ class FaultKind(StrEnum):
     DUPLICATED_ROW = "duplicated-row"
     REPEATED_PAGE = "repeated-page"  # the way to the next page leads to this one
     EMPTY_PAGE = "empty-page"  # no rows, though more follow
+    CHANGED_ORDER = "changed-order"  # the list is in another order than when the page before was read
 
 
 @dataclass
@@ -88,3 +92,13 @@ class Faults:
                     struck[fault.kind] = fault
             self._pending = [fault for fault in self._pending if fault.times > 0]
         return struck
+
+
+def in_another_order(everything: Sequence[Row], start: int, size: int) -> list[Row]:
+    """The page from `start` on, of a list into which half a page of rows has moved from elsewhere to its beginning.
+
+    Rows of the page before come again in place of as many that do not come at all. A first page stays as it is.
+    """
+    page = everything[start : start + size]
+    shift = min(start, max(1, size // 2))
+    return list(everything[start - shift : start - shift + len(page)])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 from starlette.requests import Request
 
-from sandbox.faults import FaultKind
+from sandbox.faults import FaultKind, in_another_order
 from sandbox.traffic import FAULTS_KEY
 
 
@@ -57,6 +57,8 @@ def page(
     start = bisect_right(ids, after)
     rows = list(ids[start : start + limit])
     following = rows[-1] if start + limit < len(ids) else None
+    if FaultKind.CHANGED_ORDER in request.scope.get(FAULTS_KEY, {}):
+        rows = in_another_order(ids, start, limit)
     rows, following = _with_faults(request, rows, following, after)
     body: dict[str, object] = {"kind": f"admin#directory#{listing.kind}", "etag": f'"{len(ids)}"'}
     if rows:

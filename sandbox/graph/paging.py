@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from sandbox.faults import FaultKind
+from sandbox.faults import FaultKind, in_another_order
 from sandbox.graph.asking import Ask, Reply
 from sandbox.graph.refusals import bad, page_size
 
@@ -67,6 +67,8 @@ def page(
     start = bisect_right(keys, after) if token else 0
     found = list(keys[start : start + size])
     cursor = found[-1] if start + size < len(keys) else None
+    if FaultKind.CHANGED_ORDER in ask.struck:
+        found = in_another_order(keys, start, size)
     found, cursor = with_faults(ask, found, cursor, after)
     body: dict[str, object] = {"@odata.context": f"{ask.base}/$metadata#{context}"}
     if count is not None and token is None:

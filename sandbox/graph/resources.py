@@ -39,6 +39,7 @@ class Resources:
                 (r"^/groups/([^/$]+)$", GROUP_ROLES, self._group),
                 (r"^/groups/([^/]+)/members$", GROUP_ROLES, self._members),
                 (r"^/groups/([^/]+)/members/microsoft.graph.user$", GROUP_ROLES, self._member_users),
+                (r"^/groups/([^/]+)/members/microsoft.graph.group$", GROUP_ROLES, self._member_groups),
                 (r"^/groups/([^/]+)/transitiveMembers$", GROUP_ROLES, self._transitive_members),
             )
         ]
@@ -92,8 +93,14 @@ class Resources:
         return self._member_page(ask, self._state.members(self._known_group(group_id)))
 
     def _member_users(self, ask: Ask, group_id: str) -> Reply:
+        return self._members_of_kind(ask, group_id, "user")
+
+    def _member_groups(self, ask: Ask, group_id: str) -> Reply:
+        return self._members_of_kind(ask, group_id, "group")
+
+    def _members_of_kind(self, ask: Ask, group_id: str, wanted: str) -> Reply:
         members = self._state.members(self._known_group(group_id))
-        return self._member_page(ask, {each: kind for each, kind in members.items() if kind == "user"})
+        return self._member_page(ask, {each: kind for each, kind in members.items() if kind == wanted})
 
     def _transitive_members(self, ask: Ask, group_id: str) -> Reply:
         return self._member_page(ask, self._state.transitive_members(self._known_group(group_id)))

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from sandbox.company import Company, Group, Person
 from sandbox.control import Control, json_answer
-from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.faults import Fault, FaultKind, Faults, in_another_order
 from sandbox.forms import form_fields
 from sandbox.keycloak import documents
 from sandbox.keycloak.audit import Audit
@@ -248,6 +248,8 @@ class KeycloakSimulator:
         if FaultKind.REPEATED_PAGE in struck:
             first = max(0, first - max(0, size))
         chosen = list(rows[first:] if size < 0 else rows[first : first + size])
+        if FaultKind.CHANGED_ORDER in struck and size > 0:
+            chosen = in_another_order(rows, min(first, len(rows)), size)
         response = json_answer([show(row) for row in _with_faults(chosen, struck)])
         ceiling = self.switches.truncate_pages_above
         if ceiling is not None and (size < 0 or size > ceiling):

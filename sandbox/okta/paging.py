@@ -15,7 +15,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.faults import FaultKind
+from sandbox.faults import FaultKind, in_another_order
 from sandbox.traffic import FAULTS_KEY
 
 CURSOR_PREFIX = b"k1:"
@@ -57,6 +57,9 @@ def page(
             if len(found) > wanted.limit:
                 break
     rows, cursor = found[: wanted.limit], found[wanted.limit - 1] if len(found) > wanted.limit else None
+    if FaultKind.CHANGED_ORDER in request.scope.get(FAULTS_KEY, {}):
+        everything = [each for each in ids if chosen(each)]
+        rows = in_another_order(everything, bisect_right(everything, wanted.after), wanted.limit)
     rows, cursor = _with_faults(request, rows, cursor, wanted)
     response = answer([show(row) for row in rows])
     response.headers.append("link", f'<{request.url}>; rel="self"')

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sandbox.control import json_answer
-from sandbox.faults import FaultKind
+from sandbox.faults import FaultKind, in_another_order
 from sandbox.traffic import FAULTS_KEY
 
 XOR = "Requests can only have cursor xor pagination arguments"
@@ -76,6 +76,8 @@ def page_of(
         del shown[len(shown) // 2 : len(shown) // 2 + 1]
     elif FaultKind.DUPLICATED_ROW in struck and shown:
         shown.append(shown[len(shown) // 2])
+    elif FaultKind.CHANGED_ORDER in struck:
+        shown = in_another_order(rows, start, wanted.limit)
     elif FaultKind.EARLY_END in struck:
         following = None
     response = json_answer([show(row) for row in shown])

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.company import Company, Standing
-from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.faults import Fault, FaultKind, Faults, in_another_order
 from sandbox.serving import served
 from sandbox.traffic import FAULTS_KEY, Traffic
 
@@ -154,6 +154,8 @@ def _harmed(
     """The rows of a page, and where the next one begins."""
     rows = everything[begin : begin + size]
     further: int | None = begin + size if begin + size < len(everything) else None
+    if FaultKind.CHANGED_ORDER in struck:
+        rows = in_another_order(everything, begin, size)
     if FaultKind.LOST_ROW in struck or FaultKind.EARLY_END in struck:
         rows = rows[1:]
     if FaultKind.EARLY_END in struck:

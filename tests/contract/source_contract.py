@@ -38,6 +38,7 @@ from directory.snapshot import MEMBERSHIPS, PEOPLE, SOURCE_GROUPS, SourceSnapsho
 from sandbox.company import Company, Person, Standing
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.population import company as found_company
+from tests.contract.happenings import happen
 
 QUICK = RetryPolicy(attempts=4)
 """Few tries, for faults that last. The waits between them take no time with `Sleeps`."""
@@ -162,7 +163,7 @@ class SourceContract(ABC):
             self.assert_whole(stage, snapshot)
         return snapshot
 
-    def _truth(self, stage: Stage) -> dict[str, object]:
+    def _truth(self, stage: Stage) -> dict[str, Any]:
         people = {key: person for key, person in stage.company.people.items() if self.person_appears(person)}
         ids = {key: stage.external_id(person) for key, person in people.items()}
         return {
@@ -176,7 +177,7 @@ class SourceContract(ABC):
             },
         }
 
-    def _seen(self, snapshot: SourceSnapshot) -> dict[str, object]:
+    def _seen(self, snapshot: SourceSnapshot) -> dict[str, Any]:
         people = snapshot.people.select("external_id", "email", "active").iter_rows()
         names = dict(snapshot.groups.select("group_id", "name").iter_rows())
         return {
@@ -374,6 +375,56 @@ class HttpSourceContract(SourceContract):
             await self.assert_whole_or_honest(stage)
             await stage.source.close()
             assert stage.faults.pending() == []
+
+    @pytest.mark.parametrize("which", LISTS)
+    @pytest.mark.parametrize("times", [1, 1000], ids=["once", "always"])
+    async def test_rows_that_move_between_pages_hide_nobody_in_silence(
+        self, firm: Company, sleeps: Sleeps, which: str, times: int
+    ) -> None:
+        self._skip_what_cannot_be_noticed(FaultKind.CHANGED_ORDER, which)
+        with self.staged(firm, sleeps) as stage:
+            # Members have several lists, and which request is for a second page depends on the order of answers.
+            lasts = which == "members" or times > 1
+            self._harm(stage, FaultKind.CHANGED_ORDER, which, skip=0 if lasts else 1, times=1000 if lasts else 1)
+            await self.assert_whole_or_honest(stage)
+            await stage.source.close()
+            assert not stage.faults.pending() or lasts or which in self.single_page
+
+    @pytest.mark.parametrize("which", LISTS)
+    async def test_a_slow_page_is_waited_for(self, firm: Company, sleeps: Sleeps, which: str) -> None:
+        with self.staged(firm, sleeps) as stage:
+            self._harm(stage, FaultKind.SLOW, which, seconds=0.2)
+            self.assert_whole(stage, await stage.source.read())
+            await stage.source.close()
+            assert stage.faults.pending() == []
+
+    @pytest.mark.parametrize("which", LISTS)
+    @pytest.mark.parametrize("deed", ["hire", "erase", "rename", "move", "close_group"])
+    async def test_what_happens_while_it_is_read_hides_nothing_that_stays(
+        self, firm: Company, sleeps: Sleeps, which: str, deed: str
+    ) -> None:
+        with self.staged(firm, sleeps) as stage:
+            before = self._truth(stage)
+            self._harm(
+                stage,
+                FaultKind.CHANGE,
+                which,
+                skip=0 if which in self.single_page else 1,
+                change=lambda: happen(firm, deed),
+            )
+            try:
+                snapshot = await stage.source.read()
+            except (SourceUnavailable, SourceUnreadable):
+                return
+            finally:
+                await stage.source.close()
+            assert stage.faults.pending() == []
+            self.assert_well_formed(snapshot)
+            if snapshot.completeness.complete:
+                after, seen = self._truth(stage), self._seen(snapshot)
+                for what in ("people", "groups", "memberships"):
+                    assert set(before[what]) & set(after[what]) <= set(seen[what])
+                    assert set(seen[what]) <= set(before[what]) | set(after[what])
 
     async def test_a_page_that_comes_for_ever_ends_the_read(self, firm: Company, sleeps: Sleeps) -> None:
         with self.staged(firm, sleeps) as stage:

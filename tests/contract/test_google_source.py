@@ -483,3 +483,17 @@ async def test_every_request_is_one_that_googles_description_allows(
         "GET /admin/directory/v1/groups/{groupKey}",
         "GET /admin/directory/v1/groups/{groupKey}/members",
     }
+
+
+@pytest.mark.parametrize(("what", "path"), [("users", USERS), ("groups", GROUPS)], ids=["users", "groups"])
+async def test_rows_that_moved_make_it_read_again(
+    firm: Company, monkeypatch: pytest.MonkeyPatch, what: str, path: str
+) -> None:
+    with google(firm, monkeypatch, users_page=50, members_page=9) as (simulator, source, _):
+        simulator.faults.add(Fault(FaultKind.CHANGED_ORDER, path, skip=1))
+        once = (await source.read()).completeness
+        simulator.faults.add(Fault(FaultKind.CHANGED_ORDER, path, times=1000))
+        always = (await source.read()).completeness
+        await source.close()
+    assert once.complete
+    assert f"the list of {what} changed its order" in always.findings[0]

@@ -75,7 +75,7 @@ class OktaContract(HttpSourceContract):
     }
     cannot_notice: ClassVar = {
         (kind, "groups"): "Okta gives no count of groups, so a group that its list leaves out cannot be missed"
-        for kind in (FaultKind.EARLY_END, FaultKind.LOST_ROW)
+        for kind in (FaultKind.EARLY_END, FaultKind.LOST_ROW, FaultKind.CHANGED_ORDER)
     }
 
 

@@ -62,27 +62,31 @@ class Members:
         return _followed(self._api.list_of_objects(url, each, end), lambda: self._recount(group_id, short))
 
     def _recount(self, group_id: str, short: list[int]) -> Iterable[Job]:
-        """Graph may count members that it does not list, such as service principals: count the users alone."""
-        if not short:
-            return
-        short.clear()
-        people = self.people[group_id]
+        """Graph may count members that it does not list, such as service principals: count users and groups alone."""
+        if short:
+            short.clear()
+            yield self._counted_apart(group_id, "user", self.people[group_id])
+            yield self._counted_apart(group_id, "group", self.within[group_id])
 
+    def _counted_apart(self, group_id: str, kind: str, known: set[str]) -> Job:
         def each(rows: list[DirectoryObject]) -> Iterable[Job]:
             again.update(row.id for row in rows)
-            return ()
+            for row in rows:
+                if row.is_group and row.id not in self._asked:
+                    self._asked.add(row.id)
+                    yield self._named(row.id)
 
         def end(promised: int | None) -> None:
-            people.update(again)
+            known.update(again)
             if promised is not None and 0 <= len(again) < promised:
                 name = self.names.get(group_id, "?")
                 self.findings.append(
-                    f"the group {name} ({group_id}) has {promised} users by Graph's count, but only {len(again)} came"
+                    f"the group {name} ({group_id}) has {promised} {kind}s by Graph's count, but only {len(again)} came"
                 )
 
         again: set[str] = set()
-        url = f"/groups/{group_id}/members/microsoft.graph.user?$select=id&$top={PAGE}&$count=true"
-        yield self._api.list_of_objects(url, each, end)
+        url = f"/groups/{group_id}/members/microsoft.graph.{kind}?$select=id&$top={PAGE}&$count=true"
+        return self._api.list_of_objects(url, each, end)
 
     def _named(self, group_id: str) -> Job:
         def then(group: Group | None) -> Iterable[Job]:

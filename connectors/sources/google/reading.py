@@ -1,8 +1,8 @@
 """One read of a Workspace account, and the proof that it is whole.
 
 What can be noticed: a group with fewer members than Google counts; a user or a group of the account that is a member
-somewhere and was not listed. What cannot: a user in no group, or a group in no group, that a list left out, since
-Google counts neither.
+somewhere and was not listed; rows that moved from one page to another. What cannot: a user in no group, or a group in
+no group, that a list left out, since Google counts neither.
 
 `directMembersCount` counts "users that are direct members" (API reference), which leaves open whether groups among the
 members are counted too. Groups with both say which it is. Until one has said that they are counted, a group that Google
@@ -28,6 +28,7 @@ __all__ = ["Reading"]
 
 _LOOKED_UP_AT_MOST: Final = 50
 _NAMED: Final = 5
+_MOVED: Final = "the list of {what} changed its order while it was read, also at a second read"
 
 
 class Reading:
@@ -88,10 +89,19 @@ class Reading:
         ]
 
     async def _read_users(self) -> None:
+        if await self._users_came_twice() and (twice := await self._users_came_twice()):
+            self._find(f"{_MOVED.format(what='users')}: {len(twice)} came twice", twice)
+
+    async def _users_came_twice(self) -> set[str]:
+        """Read the list; who came on two pages of it shows that others may have come on none."""
+        listed: set[str] = set()
+        twice: set[str] = set()
         async for page in self._api.users():
-            for document in page:
-                self._take(document)
+            ids = {self._take(document).id for document in page}
+            twice |= ids & listed
+            listed |= ids
             self._progress("people", len(self.users))
+        return twice
 
     def _take(self, document: dict[str, Any]) -> User:
         try:
@@ -103,9 +113,8 @@ class Reading:
         return user
 
     async def _read_groups_and_members(self) -> None:
-        async for page in self._api.groups():
-            self._listed.update((group.id, group) for group in page)
-            self._progress("groups", len(self._listed))
+        if await self._groups_came_twice() and (twice := await self._groups_came_twice()):
+            self._find(f"{_MOVED.format(what='groups')}: {len(twice)} came twice", twice)
         prefix = (self._settings.group_prefix or "").casefold()
         wanted = [
             group for group in self._listed.values() if called(group, self._settings).casefold().startswith(prefix)
@@ -116,6 +125,17 @@ class Reading:
             self.members.update((group.id, {}) for group in put_off if group.id not in self.members)
         else:
             await self._read_with_those_within(put_off)
+
+    async def _groups_came_twice(self) -> set[str]:
+        listed: set[str] = set()
+        twice: set[str] = set()
+        async for page in self._api.groups():
+            ids = {group.id for group in page}
+            twice |= ids & listed
+            listed |= ids
+            self._listed.update((group.id, group) for group in page)
+            self._progress("groups", len(self._listed))
+        return twice
 
     async def _read_with_those_within(self, groups: list[Group]) -> None:
         """Read the members of groups, of the groups among those, and so on; each group once."""

@@ -19,16 +19,24 @@ class Members:
         self._at_a_time = at_a_time
         self._progress = progress
         self._count = 0
+        self._waiting: Iterator[Group] = iter(())
+        self._begun = asyncio.Event()
         self.of: dict[str, list[str]] = {}
         self.vanished: set[str] = set()
         self.findings: list[str] = []
 
     async def read(self, groups: Iterable[Group]) -> None:
         """Groups that are empty by Okta's count are not asked for."""
-        waiting = iter(groups)
+        self._waiting = iter(groups)
+        self._begun.set()
         async with asyncio.TaskGroup() as tasks:
             for _ in range(self._at_a_time):
-                tasks.create_task(self._read_some(waiting))
+                tasks.create_task(self._read_some())
+
+    async def read_along(self) -> None:
+        """One more at a time, for whoever is done with something else. Waits until there are groups to read."""
+        await self._begun.wait()
+        await self._read_some()
 
     def everybody(self) -> set[str]:
         return {member for ids in self.of.values() for member in ids}
@@ -37,8 +45,8 @@ class Members:
         if user_ids:
             self.of = {group: [member for member in ids if member not in user_ids] for group, ids in self.of.items()}
 
-    async def _read_some(self, waiting: Iterator[Group]) -> None:
-        for group in waiting:
+    async def _read_some(self) -> None:
+        for group in self._waiting:
             await self._read_one(group)
 
     async def _read_one(self, group: Group) -> None:

@@ -53,11 +53,15 @@ class FullRead:
     async def run(self) -> None:
         """Users and members are read at the same time, since pages of users come one after the other."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read_users())
+            tasks.create_task(self._read_users_then_members())
             tasks.create_task(self._read_groups_and_members())
         self.findings += self.members.findings
         await self._prove_users()
         self._derive_everyone()
+
+    async def _read_users_then_members(self) -> None:
+        await self._read_users()
+        await self.members.read_along()
 
     async def _read_users(self) -> None:
         differing: list[str] = []

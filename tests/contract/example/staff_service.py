@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.company import Company, Standing
-from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.faults import Fault, FaultKind, Faults, in_another_order
 from sandbox.serving import served
 from sandbox.traffic import FAULTS_KEY, Traffic
 
@@ -77,6 +77,8 @@ class StaffService:
         size = self._page_size
         rows = everything[(number - 1) * size : number * size]
         following = number + 1 if number * size < len(everything) else None
+        if FaultKind.CHANGED_ORDER in struck:
+            rows = in_another_order(everything, (number - 1) * size, size)
         if FaultKind.LOST_ROW in struck or FaultKind.EARLY_END in struck:
             rows = rows[1:]
         if FaultKind.EARLY_END in struck:
