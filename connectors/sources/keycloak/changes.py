@@ -66,7 +66,7 @@ class Watermark(msgspec.Struct):
         if administrators is None:
             return None
         users = await newest(client, "events") if kept.of_users else None
-        return cls(kept.at - overlap // timedelta(milliseconds=1), administrators, users, fingerprint(settings))
+        return cls(_since(kept, administrators, overlap), administrators, users, fingerprint(settings))
 
     @classmethod
     def read(cls, text: str | None, settings: KeycloakSettings) -> Watermark | None:
@@ -79,6 +79,11 @@ class Watermark(msgspec.Struct):
 
     def written(self) -> str:
         return msgspec.json.encode(self).decode()
+
+
+def _since(kept: Recording, last: Mark, overlap: timedelta) -> int:
+    """What comes to be seen later happened after the token was made and after the last event, but for the overlap."""
+    return max(kept.at, last.time) - overlap // timedelta(milliseconds=1)
 
 
 def fingerprint(settings: KeycloakSettings) -> str:
@@ -154,8 +159,8 @@ class Update:
 
     def following(self, overlap: timedelta) -> Watermark:
         """The next watermark, after a run that ended well."""
-        since = self._kept.at - overlap // timedelta(milliseconds=1)
         administrators = self._administrators.last or self._mark.administrators
+        since = _since(self._kept, administrators, overlap)
         return Watermark(since, administrators, self._newest_of_users, self._mark.settings)
 
     async def _news(self) -> Touched:

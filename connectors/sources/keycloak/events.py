@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from connectors.http.answer import Answer
 from connectors.http.client import HttpClient, Params
+from connectors.sources.keycloak.realm import Realm
 from connectors.sources.keycloak.wire import AdminEvent, EventsConfig, UserEvent
 from directory.errors import CredentialsRefused
 
@@ -76,7 +74,11 @@ _PAGE: Final = 1000
 
 @dataclass(frozen=True)
 class Recording:
-    """Which events a realm keeps now, and the server's time, in milliseconds since 1970."""
+    """Which events a realm keeps now.
+
+    `at` is a time that has passed by the server's clock, in milliseconds since 1970: when the token was made, for Keycloak
+    sends no header Date. 0 where the token does not tell.
+    """
 
     at: int
     of_administrators: bool
@@ -84,29 +86,17 @@ class Recording:
     """The types to ask for; empty where not all are kept that tell of changes."""
 
 
-async def recording(client: HttpClient) -> Recording | None:
-    """None where the service account may not see it, or the server does not tell its time."""
+async def recording(realm: Realm) -> Recording | None:
+    """None where the service account may not see it."""
     try:
-        answer = await client.get("events/config", decode=EventsConfig)
+        config = await realm.client.get_json("events/config", decode=EventsConfig)
     except CredentialsRefused as refused:
         if "HTTP 403" in refused.what:
             return None
         raise
-    at, config = _time_of(answer), answer.value
-    if at is None:
-        return None
     kept = frozenset(config.enabled_event_types) if config.events_enabled else frozenset()
     of_users = tuple(sorted(kept & (OWN_CHANGES | _FURTHER))) if kept >= OWN_CHANGES else ()
-    return Recording(at, config.admin_events_enabled, of_users)
-
-
-def _time_of(answer: Answer) -> int | None:
-    """In whole seconds, as the header Date has it."""
-    try:
-        moment = parsedate_to_datetime(answer.headers.get("date", ""))
-    except ValueError:
-        return None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return Recording((realm.claims.iat or 0) * 1000, config.admin_events_enabled, of_users)
 
 
 class Mark(msgspec.Struct, frozen=True):

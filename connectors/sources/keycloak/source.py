@@ -68,7 +68,7 @@ class KeycloakSource:
         """
         client = self._opened().client
         sent = client.requests
-        kept = await recording(client)
+        kept = await recording(self._opened())
         mark = await Watermark.begin(client, self._settings, kept, self._overlap)
         snapshot, has_federated = await self._read(progress)
         snapshot = replace(snapshot, requests=client.requests - sent)
@@ -78,13 +78,13 @@ class KeycloakSource:
         return Reading(snapshot, mark.written())
 
     async def read_changes(self, last: Reading, progress: Progress | None = None) -> Reading | None:
-        """Seven requests where nothing changed, eleven where the events of users are kept."""
+        """Five requests where nothing changed, nine where events of users are kept; two more where the token ended."""
         mark = Watermark.read(last.watermark, self._settings)
         if mark is None:
             return None
         realm = self._opened()
         read_at, sent = datetime.now(UTC), realm.client.requests
-        kept = await recording(realm.client)
+        kept = await recording(realm)
         if kept is None or not kept.of_administrators:
             return None
         with realm.naming_the_role():
@@ -142,7 +142,7 @@ class KeycloakSource:
                 people = await count_people(realm.client)
                 realm.require_role()
                 groups = (await realm.client.get_json("groups/count", decode=GroupCount)).count
-            kept = await recording(realm.client)
+            kept = await recording(realm)
             has_event = kept is not None and await newest(realm.client, "admin-events") is not None
         except UsersyncError as error:
             return [CheckFinding.of(error)]
