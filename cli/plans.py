@@ -21,15 +21,20 @@ __all__ = ["apply", "plan", "show"]
 KindName = Literal[
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "set_aside",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
 ]
 OriginName = Literal["source", "rules", "drift"]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]

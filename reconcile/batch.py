@@ -16,6 +16,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -30,7 +31,7 @@ __all__ = ["Batch", "batches", "pack", "split"]
 
 
 ADOPTED = 1000
-"""Adoptions need no call, so that many are written down at once."""
+"""Adoptions, releases and notes of leavers need no call, so that many are written down at once."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Batch:
 
 
 def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
-    """Per kind, in order, the batches, wave by wave. `adopt` needs no call and comes with none.
+    """Per kind, in order, the batches, wave by wave. `adopt`, `leave` and `release` come without a call.
 
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
@@ -61,7 +62,7 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
         return []
     if kind == "add_membership":
         return _additions(chosen, most_members)
-    if kind == "adopt":
+    if kind in {"adopt", "leave", "release"}:
         seqs = chosen["seq"].to_list()
         return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
     if kind == "rename":
@@ -122,10 +123,18 @@ def _calls(kind: str, row: dict[str, Any]) -> Iterator[Call]:  # noqa: C901, PLR
             yield RenameAccount(name, after["username"])
         case "delete":
             yield DeleteAccount(name)
+        case "erase":
+            yield EraseAccount(name)
+        case "anonymise":
+            # The name comes last: as long as it is the old one, something is left to do.
+            if any(after[field] != before[field] for field in ("display_name", "email")):
+                yield UpdateAccount(name, after["display_name"], after["email"])
+            if name != after["username"]:
+                yield RenameAccount(name, after["username"])
         case "remove_membership":
             yield RemoveMembership(name, row["group"])
-        case "remove_access":
-            if before["permission"]:
+        case "remove_access" | "strip_groups":
+            if before.get("permission"):
                 yield RevokePermission(name)
             for group in before["groups"]:
                 yield RemoveMembership(name, group)

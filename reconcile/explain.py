@@ -11,15 +11,20 @@ __all__ = ["CHANGES", "by_hand", "changes", "headline", "kind_title", "left_behi
 _TITLES = {
     "create_group": "create group",
     "adopt": "adopt account",
+    "leave": "note leaver",
     "remove_access": "remove access",
+    "strip_groups": "strip groups",
+    "anonymise": "anonymise",
     "set_aside": "set aside",
     "delete": "delete account",
+    "erase": "erase traces",
     "rename": "rename",
     "create": "create account",
     "update": "update details",
     "restore_access": "restore access",
     "add_membership": "add to group",
     "remove_membership": "remove from group",
+    "release": "release account",
 }
 
 CHANGES = {
@@ -40,6 +45,8 @@ def headline(plan: Plan) -> str:
     """One line: `Plan 7c1f0a2b  okta → http://…  9,980 people, complete read`."""
     header = plan.header
     read = "complete read" if header.complete else "INCOMPLETE read: nothing is removed"
+    if header.undoes:
+        read = "taken back"
     people = f"{plan.verdicts.height:,} people"
     return f"Plan {plan.id[:8]}  {header.source} → {header.target}  {people}, {read}"
 
@@ -69,7 +76,9 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         .then(pl.concat_str([turned("display_name"), turned("email")], separator="; ", ignore_nulls=True))
         .when(pl.col("kind") == "create")
         .then(pl.format("{} <{}>", field(after, "display_name"), field(after, "email")))
-        .when(pl.col("kind") == "remove_access")
+        .when(pl.col("kind") == "anonymise")
+        .then(pl.format("{} → {}", "username", field(after, "username")))
+        .when(pl.col("kind").is_in(["remove_access", "strip_groups"]))
         .then(
             pl.concat_str(
                 [
@@ -173,6 +182,9 @@ def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int]
     if not header.complete:
         lines += ["", "## The source was read incompletely, so nothing is removed", ""]
         lines += [f"- {finding}" for finding in header.source_findings]
+    if header.not_undone:
+        lines += ["", "## Not undone", ""]
+        lines += [f"- {said}" for said in header.not_undone]
     if drift := by_hand(plan):
         lines += ["", f"Drift: {drift}."]
     if header.left_behind:

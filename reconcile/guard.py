@@ -20,8 +20,11 @@ def judge(measures: Measures, policy: Guard) -> tuple[Finding, ...]:
 
 def _exceeded(measures: Measures, policy: Guard) -> Iterator[Finding]:
     accounts = measures.population
-    yield from _over("deactivations", measures.counts.get("remove_access", 0), policy.deactivations, accounts)
+    shut_out = measures.counts.get("remove_access", 0) + measures.stripped_of_access
+    yield from _over("deactivations", shut_out, policy.deactivations, accounts)
     yield from _over("deletions", measures.counts.get("delete", 0), policy.deletions, accounts)
+    yield from _over("erasures", measures.counts.get("erase", 0), policy.erasures, accounts)
+    yield from _over("anonymisations", measures.counts.get("anonymise", 0), policy.anonymisations, accounts)
     yield from _over("renames", measures.counts.get("rename", 0), policy.renames, accounts)
     yield from _over("adoptions", measures.counts.get("adopt", 0), policy.adoptions, accounts)
     cleared = measures.clearings

@@ -34,35 +34,47 @@ __all__ = [
 Kind = Literal[
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "set_aside",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
 ]
 
 KINDS: tuple[Kind, ...] = (
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "set_aside",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
 )
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
 first, and the seats they free may be needed by joiners. Whose name somebody else gets is set aside under a temporary
 one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between."""
 
-REMOVING: frozenset[str] = frozenset({"remove_access", "delete", "remove_membership"})
+REMOVING: frozenset[str] = frozenset(
+    {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership"}
+)
 """Kinds that an incomplete read must not justify."""
 
 OPERATIONS: Mapping[str, pl.DataType] = {
@@ -87,10 +99,13 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "reason": pl.String(),
     "attributes": pl.String(),
     "grants": pl.List(pl.UInt64()),
+    "next_stage": pl.String(),
+    "next_stage_on": pl.Date(),
 }
 """One row a person: what the plan makes of them when all of it is applied, and why. `attributes` is a JSON
 object of what is carried beside, null for who is gone from the source. `grants` are the groups that the person should
-have, as codes of the frame `GRANTS`."""
+have, as codes of the frame `GRANTS`. `next_stage` is what will be done to a leaver next, on the day `next_stage_on`
+(UTC) or by the first run after it."""
 
 GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(), "path": pl.String()}
 """The ways in which people get groups: a target group, and the path through the source's groups that gives it. There
@@ -170,6 +185,10 @@ class PlanHeader(BaseModel):
     seats_used: int | None = None
     seats_after: int | None = None
     seats_maximum: int | None = None
+    undoes: str | None = None
+    """The run that the plan takes back; such a plan reads no source."""
+    not_undone: tuple[str, ...] = ()
+    """What of that run cannot be taken back or was changed since, one sentence a kind and reason."""
     held: tuple[Finding, ...] = ()
     """What the guard stopped at; empty when it is clear."""
     waiting: Waiting | None = None

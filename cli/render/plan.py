@@ -47,7 +47,11 @@ OUTCOMES = {
     "renamed": "renamed",
     "reactivated": "reactivated",
     "access_removed": "access removed",
+    "anonymised": "anonymised",
     "deleted": "deleted",
+    "erased": "erased",
+    "leaving": "leaving",
+    "inactive": "inactive",
     "unchanged": "unchanged",
     "filtered": "filtered out",
 }
@@ -59,7 +63,8 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
-_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside",)
+_COUNTED_IF_ANY: tuple[Kind, ...] = ("leave", "strip_groups", "anonymise", "erase", "set_aside", "release")
+"""Kinds that few sync files ask for."""
 _COLUMNS = 3
 _BETWEEN = 4
 
@@ -82,7 +87,11 @@ def overview(
         yield from _counts(header.counts, width)
         yield Text()
     else:
-        yield from labelled("to do", "nothing: the target is as the source says", width=width)
+        yield from labelled(
+            "to do",
+            "nothing that can be taken back" if header.undoes else "nothing: the target is as the source says",
+            width=width,
+        )
     yield from _guard(plan, width, findings, approved_by)
     if drift := by_hand(plan):
         yield from labelled("drift", f"{drift}: usersync show {plan.id[:8]} --origin drift", width=width)
@@ -94,6 +103,11 @@ def overview(
 
 
 def _source(header: PlanHeader, width: int | None) -> Iterator[Text]:
+    if header.undoes:
+        yield from labelled("undoes", f"run {header.undoes}; the source is not asked", width=width)
+        for number, said in enumerate(header.not_undone):
+            yield from labelled("" if number else "not undone", f"· {said}", width=width)
+        return
     if header.complete:
         yield from labelled("source", "read completely", width=width)
         return
@@ -114,10 +128,10 @@ def _counts(counts: dict[str, int], width: int | None) -> Iterator[Text]:
     digits = max(len(f"{count:,}") for count in counts.values())
     cell = TITLE_WIDTH + digits + _BETWEEN
     columns = _COLUMNS if width is None else max(1, min(_COLUMNS, (width - 2 + _BETWEEN) // cell))
-    shown = [*_COUNTED, *(kind for kind in _COUNTED_WHERE_THERE_ARE_ANY if counts.get(kind))]
-    for start in range(0, len(shown), columns):
+    counted = (*_COUNTED, *(kind for kind in _COUNTED_IF_ANY if counts.get(kind)))
+    for start in range(0, len(counted), columns):
         line = Text("  ")
-        for kind in shown[start : start + columns]:
+        for kind in counted[start : start + columns]:
             count = counts.get(kind, 0)
             figure = f"{kind_title(kind):<{TITLE_WIDTH}}{count:>{digits},}{' ' * _BETWEEN}"
             line.append(figure, style="" if count else "dim")
@@ -228,6 +242,8 @@ def who_and_why(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
     yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
     yield from labelled("id", row["external_id"], width=width)
     yield from labelled("why", row["reason"] or "(no reason)", width=width)
+    if row.get("next_stage"):
+        yield from labelled("next", f"{kind_title(row['next_stage'])} on {row['next_stage_on']}", width=width)
     if carried := json.loads(row.get("attributes") or "{}"):
         said = [_value(name, "(none)" if value is None else value) for name, value in carried.items()]
         yield from labelled("carried", "; ".join(said), width=width)
@@ -247,6 +263,8 @@ def sides(before: str | None, after: str | None) -> str:
     """An operation's JSON objects as words: what is taken, what is given, or what turns into what."""
     old: dict[str, Any] = json.loads(before) if before else {}
     new: dict[str, Any] = json.loads(after) if after else {}
+    if "state" not in old:
+        new.pop("state", None)
     if not (old and new):
         sign = "taken: " if old else "given: " if "groups" in new else ""
         named = [_value(name, value) for name, value in (old or new).items() if value]

@@ -24,7 +24,18 @@ from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.explain import kind_title
 from reconcile.filters import Filter
 from reconcile.plan import KINDS, Finding, LeftBehind
-from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
+from reconcile.policy import (
+    Attributes,
+    GroupRename,
+    Groups,
+    Guard,
+    Inactive,
+    Leavers,
+    Limit,
+    People,
+    SourceSanity,
+    Stage,
+)
 from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
@@ -46,6 +57,8 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "attributes.rules.match"): Match,
     ("docs/sync-file.md", "attributes.rules.lookup"): Lookup,
     ("docs/sync-file.md", "leavers"): Leavers,
+    ("docs/sync-file.md", "leavers stages"): Stage,
+    ("docs/sync-file.md", "inactive"): Inactive,
     ("docs/sync-file.md", "guard"): Guard,
     ("docs/sync-file.md", "groups.rename"): GroupRename,
     ("docs/sync-file.md", "guard limits"): Limit,
@@ -314,6 +327,19 @@ def test_every_guarantee_is_proved_by_a_test_that_exists() -> None:
     assert len(links) == len(table("README.md", "What you can rely on", "guarantee"))
     for name, path in links:
         assert re.search(rf"def {name}\(", text_of(path)), f"{name} is not in {path}"
+
+
+def test_every_option_of_user_sync_is_shown_by_tests_that_exist_or_is_said_to_be_missing() -> None:
+    page = ROOT / "docs" / "coming-from-user-sync.md"
+    rows = [line.strip("|").split("|") for line in page.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    options = [[cell.strip() for cell in row] for row in rows if row[0].strip() not in {"the app", "---"}]
+    for option, here, shown_by in options:
+        links = re.findall(r"\[(\w+)\]\(([\w./]+\.py)\)", shown_by)
+        assert len(links) == shown_by.count("["), option
+        assert links or here.startswith("Not yet") or here.endswith("does not look at it."), option
+        for name, path in links:
+            text = (page.parent / path).read_text(encoding="utf-8")
+            assert re.search(rf"(def|class) {name}\(", text), f"{name} is not in {path}"
 
 
 def test_every_dependency_is_explained() -> None:

@@ -9,9 +9,25 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from reconcile.parting import HELD_KINDS
+from reconcile.plan import KINDS as KINDS_OF_OPERATION
 from reconcile.plan import Plan
+from reconcile.policy import Guard
 from reconcile.sanity import SourceStats
-from tests.builders import UNGUARDED, account, done, held_for, outcome, person, plan_of, policy, present, source, target
+from tests.builders import (
+    UNGUARDED,
+    account,
+    done,
+    held_for,
+    link,
+    outcome,
+    person,
+    plan_of,
+    policy,
+    present,
+    source,
+    target,
+)
 from tests.model_target import Ledger, Model, carry_out
 from tests.unit.reconcile.worlds import World, worlds
 
@@ -74,7 +90,7 @@ def test_whatever_needs_an_adoption_waits_with_it():
 def test_whoever_would_get_a_name_that_stays_taken_waits_with_all_of_theirs():
     chain = source([person("p1", "b"), person("p2", "c"), person("p3", "a"), person("p4", "x")], {"dev": ["p3", "p4"]})
     there = target([account("a"), account("b")], {"dev": []})
-    known = present([("p1", "id of a", "a", "active"), ("p2", "id of b", "b", "active")])
+    known = present([link("p1", "a"), link("p2", "b")])
     plan = plan_of(chain, there, known, policy(**guarded(renames={"count": 1})))
     assert done(plan) == [("create", "x", None), ("add_membership", "x", "dev")]
     assert {(kind, name) for kind, name, _ in done(waiting(plan))} >= {
@@ -114,6 +130,19 @@ def test_a_source_that_shrank_lets_additions_go_on():
     assert done(waiting(plan)) == [("remove_membership", "ann", "dev")]
 
 
+def test_leavers_lose_access_at_once_where_only_their_names_must_wait():
+    there = target(["ann", "bob"], {"stash": ["bob"], "local": ["bob"]}, permissions=ENTRY)
+    plan = plan_of(
+        source(["ann"]),
+        there,
+        present(["ann", "bob"]),
+        policy(leavers={"method": "anonymise", "strip_groups": True}, **guarded(anonymisations={"count": 0})),
+    )
+    assert done(plan) == [("remove_access", "bob", None), ("strip_groups", "bob", None)]
+    assert done(waiting(plan)) == [("anonymise", "bob", None)]
+    assert (plan.header.seats_after, waiting(plan).header.seats_after) == (0, 1)
+
+
 def test_a_plan_of_dangerous_kinds_alone_waits_as_it_is():
     plan = plan_of(
         source(),
@@ -132,6 +161,14 @@ def test_hold_all_is_the_default():
     assert plan.waiting is None
     assert plan.held
     assert plan.operations.height == 2
+
+
+def test_every_limit_says_what_waits_because_of_it():
+    whole = {"seats", "administrators_made"}
+    limits = set(Guard.model_fields) - {"on_hold", "small_group", "source"}
+    assert limits - whole <= HELD_KINDS.keys()
+    assert not whole & HELD_KINDS.keys()
+    assert set().union(*HELD_KINDS.values()) <= set(KINDS_OF_OPERATION)
 
 
 KINDS = ("deactivations", "deletions", "renames", "adoptions", "memberships_removed")
