@@ -76,8 +76,8 @@ _PAGE: Final = 1000
 class Recording:
     """Which events a realm keeps now.
 
-    `at` is a time that has passed by the server's clock, in milliseconds since 1970: when the token was made, for Keycloak
-    sends no header Date. 0 where the token does not tell.
+    `at` is a time that has passed by the server's clock, in milliseconds since 1970: when the token was made.
+    Keycloak sends no header Date. 0 where the token does not tell.
     """
 
     at: int
