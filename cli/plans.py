@@ -30,6 +30,8 @@ KindName = Literal[
     "restore_access",
     "add_membership",
     "remove_membership",
+    "set_picture",
+    "reset_picture",
 ]
 OriginName = Literal["source", "rules", "drift"]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]

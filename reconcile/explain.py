@@ -20,6 +20,8 @@ _TITLES = {
     "restore_access": "restore access",
     "add_membership": "add to group",
     "remove_membership": "remove from group",
+    "set_picture": "set picture",
+    "reset_picture": "reset picture",
 }
 
 CHANGES = {

@@ -21,6 +21,8 @@ _OUTCOME = {
     "update": "updated",
     "add_membership": "updated",
     "remove_membership": "updated",
+    "set_picture": "updated",
+    "reset_picture": "updated",
 }
 """The outcome that each kind of operation makes, the weightiest first."""
 

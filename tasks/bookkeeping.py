@@ -15,6 +15,7 @@ from reconcile.plan import Plan
 
 __all__ = ["Bookkeeper"]
 
+_PICTURES = ("set_picture", "reset_picture")
 _LINKING = ("create", "adopt", "set_aside", "rename", "remove_access", "restore_access", "delete")
 
 
@@ -26,7 +27,7 @@ class Bookkeeper:
         self._plan_id = plan.id
         self._sync = plan.header.sync
         self._run_id = run_id
-        linking = plan.operations.filter(pl.col("kind").is_in(_LINKING))
+        linking = plan.operations.filter(pl.col("kind").is_in([*_LINKING, *_PICTURES]))
         self._rows: dict[int, dict[str, Any]] = {row["seq"]: row for row in linking.iter_rows(named=True)}
 
     def intend(self, batch: Batch) -> None:
@@ -59,6 +60,8 @@ class Bookkeeper:
         return taken
 
     def _consequences(self, kind: str, seqs: tuple[int, ...]) -> Consequences | None:
+        if kind in _PICTURES:
+            return Consequences(self._sync, pictures=[_given(self._rows[seq]) for seq in seqs])
         if kind not in _LINKING:
             return None
         rows = [self._rows[seq] for seq in seqs]
@@ -68,6 +71,10 @@ class Bookkeeper:
         links = [{"external_id": row["external_id"], **_link_after(kind, row)} for row in rows]
         # What was taken from an account that is gone must not come back with a new one.
         return Consequences(self._sync, links=links, forgotten=people if kind in {"restore_access", "create"} else ())
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    return {"external_id": row["external_id"], "given": json.loads(row["after"] or "{}").get("digest")}
 
 
 def _link_after(kind: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,10 @@ _GIVE_UP_AFTER = 10
 
 _GONE_IS_DONE = frozenset({"remove_access", "delete", "remove_membership"})
 _DEPENDENT = frozenset(
-    {"delete", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"}
+    {
+        *("delete", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"),
+        *("set_picture", "reset_picture"),
+    }
 )
 _FREES_NAME = frozenset({"set_aside", "delete", "rename"})
 _TAKES_NAME = frozenset({"rename", "create"})

@@ -59,7 +59,7 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
-_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside",)
+_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside", "set_picture", "reset_picture")
 _COLUMNS = 3
 _BETWEEN = 4
 
