@@ -138,7 +138,12 @@ def directory(people: int) -> tuple[SourceSnapshot, TargetSnapshot, pl.DataFrame
         licence=Licence(),
     )
     links = base.filter(step != 3).select(
-        "external_id", pl.col("n").cast(pl.String).alias("account_id"), "username", pl.lit("active").alias("state")
+        "external_id",
+        pl.col("n").cast(pl.String).alias("account_id"),
+        "username",
+        pl.lit("active").alias("state"),
+        pl.lit(None, pl.Datetime("us", "UTC")).alias("left_at"),
+        pl.lit(NOW).dt.cast_time_unit("us").alias("access_since"),
     )
     return source, target, links
 
@@ -151,7 +156,7 @@ def main() -> None:
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     memories = pl.DataFrame(schema={"external_id": pl.String, "kind": pl.String, "name": pl.String})
     wall, cpu = time.perf_counter(), time.process_time()
-    plan = decide(source, target, Present(links, memories), policy, Names("bench", "file", "http://bitbucket"))
+    plan = decide(source, target, Present(links, memories, now=NOW), policy, Names("bench", "file", "http://bitbucket"))
     identifier = plan.id
     print(
         json.dumps(

@@ -21,9 +21,13 @@ __all__ = ["apply", "plan", "show"]
 KindName = Literal[
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "set_aside",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",

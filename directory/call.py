@@ -15,6 +15,7 @@ __all__ = [
     "CreateAccount",
     "CreateGroup",
     "DeleteAccount",
+    "EraseAccount",
     "GrantPermission",
     "RemoveMembership",
     "RenameAccount",
@@ -49,6 +50,14 @@ class RenameAccount:
 @dataclass(frozen=True)
 class DeleteAccount:
     username: str
+
+
+@dataclass(frozen=True)
+class EraseAccount:
+    """Replaces what a deleted account has left behind (its name in commits' comments, say); nobody can undo it."""
+
+    username: str
+    """The name that the account had when it was deleted."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,7 @@ Call = (
     | UpdateAccount
     | RenameAccount
     | DeleteAccount
+    | EraseAccount
     | CreateGroup
     | AddMembersToGroup
     | AddGroupsToAccount

@@ -178,7 +178,7 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     owned = owned_groups(shop.ledger, shop.sync.name)
     target = await extract_target(shop.target, scope_of(selection, owned, policy), shop.observer)
     await _close_crashed(shop, target, so_far.run.id)
-    present = remembered(shop.ledger, shop.sync.name, target)
+    present = remembered(shop.ledger, shop.sync.name, target, shop.clock())
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
     plan = with_origins(shop.ledger, plan, selection, policy)
@@ -198,7 +198,7 @@ def _keep(shop: Workshop, so_far: RunSoFar) -> None:
 
 async def _close_crashed(shop: Workshop, target: TargetSnapshot, run_id: str) -> None:
     """Complete the records of runs that were killed: what they had sent, and what became of every person."""
-    settle_doubts(shop.ledger, shop.sync.name, target, run_id)
+    settle_doubts(shop.ledger, shop.sync.name, target, run_id, shop.clock)
     await _report_crashed(shop)
 
 
@@ -230,7 +230,7 @@ def _pending(shop: Workshop, so_far: RunSoFar, plan: Plan, target: TargetSnapsho
             not_done="nothing of what was left of the plan was applied",
             next_step="make a new plan with `usersync plan`",
         )
-    books = Bookkeeper(shop.ledger, plan, so_far.run.id)
+    books = Bookkeeper(shop.ledger, plan, so_far.run.id, clock=shop.clock)
     for kind, seq in standing.filter(pl.col("standing") == "already").select("kind", "seq").iter_rows():
         books.acknowledge(kind, [seq])
     return standing.filter(pl.col("standing") == "pending").select(plan.operations.columns)
@@ -248,7 +248,7 @@ async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.D
     loader = Loader(
         operations,
         shop.target,
-        Bookkeeper(shop.ledger, plan, so_far.run.id),
+        Bookkeeper(shop.ledger, plan, so_far.run.id, clock=shop.clock),
         shop.observer,
         keep_lease=lease.renew,
         concurrency=getattr(settings, "concurrency", 1),

@@ -22,28 +22,45 @@ LINKS: Mapping[str, pl.DataType] = {
     "adopted": pl.Boolean(),
     "linked_at": pl.Datetime("us", "UTC"),
     "updated_at": pl.Datetime("us", "UTC"),
+    "left_at": pl.Datetime("us", "UTC"),
+    "access_since": pl.Datetime("us", "UTC"),
 }
 """`account_id` is null from a creation until the account is first read; `username` is the target's; `state` is one of
-`active`, `access_removed` and `kept`; `adopted` tells accounts that existed before their link."""
+`active`, `access_removed`, `anonymised`, `inactive` and `deleted`; `adopted` tells accounts that existed before their
+link; `left_at` is when a run first acted on a leaver, `access_since` when access was last given."""
 
-_FIRST_VALUES = {"account_id": None, "username": None, "state": "active", "adopted": False}
+_FIRST_VALUES = {
+    "account_id": None,
+    "username": None,
+    "state": "active",
+    "adopted": False,
+    "left_at": None,
+    "access_since": None,
+}
+_INSTANTS = ("left_at", "access_since")
 _READ = text(
-    "SELECT external_id, account_id, username, state, CASE WHEN adopted THEN 1 ELSE 0 END, linked_at, updated_at"
+    "SELECT external_id, account_id, username, state, CASE WHEN adopted THEN 1 ELSE 0 END, linked_at, updated_at,"
+    " left_at, access_since"
     " FROM links WHERE sync = :sync ORDER BY external_id"
 )
 _PUT = text(
-    "INSERT INTO links (sync, external_id, account_id, username, state, adopted, linked_at, updated_at)"
-    " VALUES (:sync, :external_id, :account_id, :username, :state, :adopted, :at, :at)"
+    "INSERT INTO links (sync, external_id, account_id, username, state, adopted, linked_at, updated_at,"
+    " left_at, access_since)"
+    " VALUES (:sync, :external_id, :account_id, :username, :state, :adopted, :at, :at, :left_at, :access_since)"
     " ON CONFLICT (sync, external_id) DO UPDATE SET username = excluded.username, updated_at = excluded.updated_at,"
     " account_id = CASE WHEN :has_account_id THEN excluded.account_id ELSE links.account_id END,"
     " state = CASE WHEN :has_state THEN excluded.state ELSE links.state END,"
-    " adopted = CASE WHEN :has_adopted THEN excluded.adopted ELSE links.adopted END"
+    " adopted = CASE WHEN :has_adopted THEN excluded.adopted ELSE links.adopted END,"
+    " left_at = CASE WHEN :has_left_at THEN excluded.left_at ELSE links.left_at END,"
+    " access_since = CASE WHEN :has_access_since THEN excluded.access_since ELSE links.access_since END"
 )
 _CHANGE = text(
     "UPDATE links SET updated_at = :at,"
     " account_id = CASE WHEN :has_account_id THEN :account_id ELSE account_id END,"
     " state = CASE WHEN :has_state THEN :state ELSE state END,"
-    " adopted = CASE WHEN :has_adopted THEN :adopted ELSE adopted END"
+    " adopted = CASE WHEN :has_adopted THEN :adopted ELSE adopted END,"
+    " left_at = CASE WHEN :has_left_at THEN CAST(:left_at AS BIGINT) ELSE left_at END,"
+    " access_since = CASE WHEN :has_access_since THEN CAST(:access_since AS BIGINT) ELSE access_since END"
     " WHERE sync = :sync AND external_id = :external_id"
 )
 _DELETE = text("DELETE FROM links WHERE sync = :sync AND external_id = :external_id")
@@ -59,7 +76,8 @@ class Links:
             return read_frame(connection, _READ, {"sync": sync}, LINKS)
 
     def put(self, sync: str, rows: Rows, *, at: datetime | None = None) -> None:
-        """Write links, all or none. Rows have `external_id` and any of `account_id`, `username`, `state`, `adopted`.
+        """Write links, all or none. Rows have `external_id` and any of `account_id`, `username`, `state`, `adopted`,
+        `left_at` and `access_since` (instants, or None).
 
         What the rows do not give stays as it is. Without `username` only links that exist are changed; a new one is
         active and not adopted unless its row says otherwise.
@@ -81,6 +99,9 @@ def write_links(connection: Connection, sync: str, rows: Rows, *, at: int) -> No
     defaults = {name: value for name, value in _FIRST_VALUES.items() if name not in given}
     constants = {f"has_{name}": name in given for name in _FIRST_VALUES if name != "username"}
     parameters = records(rows, **constants, **defaults, sync=sync, at=at)
+    for name in given.intersection(_INSTANTS):
+        for row in parameters:
+            row[name] = None if row[name] is None else micros(row[name])
     write_rows(connection, _PUT if "username" in given else _CHANGE, parameters)
 
 

@@ -1,4 +1,4 @@
-"""Memories: the access that was taken from an account, so that a returner can have it back."""
+"""Memories: the access and the names that were taken from an account, so that a returner can have them back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ MEMORIES: Mapping[str, pl.DataType] = {
     "run_id": pl.String(),
     "plan_id": pl.String(),
 }
-"""`kind` is `group` or `permission`, `name` the target's name of it."""
+"""`kind` is `group` or `permission` and `name` the target's name of it; or `kind` is `username`, `email` or
+`display_name` and `name` the value that an anonymised account had."""
 
 _READ = text(
     "SELECT external_id, kind, name, removed_at, run_id, plan_id FROM memories"

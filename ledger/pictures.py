@@ -32,7 +32,9 @@ _SAW = text(
     " asked_at = excluded.asked_at"
 )
 _GAVE = text("UPDATE pictures SET given = :given WHERE sync = :sync AND external_id = :external_id")
-_KEEP = text("INSERT INTO picture_contents (digest, content) VALUES (:digest, :content) ON CONFLICT (digest) DO NOTHING")
+_KEEP = text(
+    "INSERT INTO picture_contents (digest, content) VALUES (:digest, :content) ON CONFLICT (digest) DO NOTHING"
+)
 _CONTENT = text("SELECT content FROM picture_contents WHERE digest = :digest")
 _PRUNE = text(
     "DELETE FROM picture_contents WHERE NOT EXISTS (SELECT 1 FROM pictures WHERE pictures.seen ="

@@ -141,10 +141,14 @@ class Link(Table, table=True):
     adopted: bool
     linked_at: int = Field(sa_type=BigInteger)
     updated_at: int = Field(sa_type=BigInteger)
+    left_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When a run first acted on a leaver; null for everybody else."""
+    access_since: int | None = Field(default=None, sa_type=BigInteger)
+    """When access was last given; null for links from before this was noted."""
 
 
 class Memory(Table, table=True):
-    """One group or permission that was taken from an account together with its access."""
+    """A group, a permission or a name that was taken from an account."""
 
     __tablename__ = "memories"
     __table_args__ = _CLUSTERED

@@ -16,6 +16,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -32,7 +33,7 @@ __all__ = ["Batch", "batches", "pack", "split"]
 
 
 ADOPTED = 1000
-"""Adoptions need no call, so that many are written down at once."""
+"""Adoptions and notes of leavers need no call, so that many are written down at once."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Batch:
 
 
 def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
-    """Per kind, in order, the batches, wave by wave. `adopt` needs no call and comes with none.
+    """Per kind, in order, the batches, wave by wave. `adopt` and `leave` come without a call.
 
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
@@ -63,7 +64,7 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
         return []
     if kind == "add_membership":
         return _additions(chosen, most_members)
-    if kind == "adopt":
+    if kind in {"adopt", "leave"}:
         seqs = chosen["seq"].to_list()
         return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
     if kind == "rename":
@@ -124,10 +125,18 @@ def _calls(kind: str, row: dict[str, Any]) -> Iterator[Call]:  # noqa: C901, PLR
             yield RenameAccount(name, after["username"])
         case "delete":
             yield DeleteAccount(name)
+        case "erase":
+            yield EraseAccount(name)
+        case "anonymise":
+            # The name comes last: as long as it is the old one, something is left to do.
+            if any(after[field] != before[field] for field in ("display_name", "email")):
+                yield UpdateAccount(name, after["display_name"], after["email"])
+            if name != after["username"]:
+                yield RenameAccount(name, after["username"])
         case "remove_membership":
             yield RemoveMembership(name, row["group"])
-        case "remove_access":
-            if before["permission"]:
+        case "remove_access" | "strip_groups":
+            if before.get("permission"):
                 yield RevokePermission(name)
             for group in before["groups"]:
                 yield RemoveMembership(name, group)

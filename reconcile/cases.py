@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
 
 import polars as pl
 from pydantic import ConfigDict, Field, model_validator
@@ -37,6 +37,7 @@ from reconcile.results import Outcome
 __all__ = ["Case", "CaseAccount", "CasePerson", "Expectation", "ExpectedAccount", "ExpectedOutcome", "failures_of"]
 
 _PRINCIPAL = "usersync"
+_OF_THE_LEDGER = {"groups", "linked_to", "access_removed", "gone_for_days", "no_login_for_days"}
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -72,6 +73,10 @@ class CaseAccount(Section):
     """The external id of the person whose account it is since an earlier run."""
     access_removed: bool = False
     """Whether an earlier run took its access away."""
+    gone_for_days: Annotated[int, Field(ge=0)] | None = None
+    """Days since a run first acted on the leaver whose account it is, for `leavers.stages`."""
+    no_login_for_days: Annotated[int, Field(ge=0)] | None = None
+    """Days since the last login, for `inactive`. Not given: it never logged in, and has had access for a day."""
 
 
 class ExpectedAccount(Section):
@@ -158,13 +163,14 @@ def _source(case: Case) -> SourceSnapshot:
 def _target(case: Case) -> TargetSnapshot:
     rows = [
         {
-            **account.model_dump(exclude={"groups", "linked_to", "access_removed"}),
+            **account.model_dump(exclude=_OF_THE_LEDGER),
             "account_id": f"account {number}",
             "active": True,
             "directory": "Internal",
             "mutable_details": True,
             "mutable_groups": True,
             "deletable": True,
+            "last_login": _days_ago(account.no_login_for_days),
         }
         for number, account in enumerate(case.accounts)
     ]
@@ -187,7 +193,10 @@ def _target(case: Case) -> TargetSnapshot:
 
 def _present(case: Case) -> Present:
     links = [
-        (one.linked_to, f"account {number}", one.username, "access_removed" if one.access_removed else "active")
+        (
+            *(one.linked_to, f"account {number}", one.username, "access_removed" if one.access_removed else "active"),
+            *(_days_ago(one.gone_for_days), _days_ago(1 if one.no_login_for_days is None else one.no_login_for_days)),
+        )
         for number, one in enumerate(case.accounts)
         if one.linked_to is not None
     ]
@@ -198,7 +207,12 @@ def _present(case: Case) -> Present:
             memories, schema=dict.fromkeys(("external_id", "kind", "name"), pl.String()), orient="row"
         ),
         managed_groups=frozenset(case.assigned_before),
+        now=_THEN,
     )
+
+
+def _days_ago(days: int | None) -> datetime | None:
+    return None if days is None else _THEN - timedelta(days=days)
 
 
 class _Afterwards:

@@ -24,9 +24,12 @@ LINKS: Mapping[str, pl.DataType] = {
     "account_id": pl.String(),
     "username": pl.String(),
     "state": pl.String(),
+    "left_at": pl.Datetime("us", "UTC"),
+    "access_since": pl.Datetime("us", "UTC"),
 }
 """What the ledger remembers: `account_id` is null from a creation until the account is first read; `state` is `active`,
-`access_removed` or `kept`. Further columns are ignored."""
+`access_removed`, `anonymised`, `inactive` or `deleted`; `left_at` is when a run first acted on a leaver, null for
+everybody else; `access_since` is when access was last given. Further columns are ignored."""
 
 MAX_NAME = 255
 """Characters in a username, display name or e-mail address (javadoc of ApplicationUser; embedded Crowd's columns)."""
@@ -107,8 +110,10 @@ def shielded(username: str, target: NumberedTarget, policy: People) -> pl.Expr:
 def _linked(links: pl.DataFrame, accounts: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
     """Links whose account exists: `external_id`, `account`, `state`. The id decides, the name only without one.
 
-    No account has two people and nobody two accounts: should the ledger say so, whoever is wanted goes first.
+    No account has two people and nobody two accounts: should the ledger say so, whoever is wanted goes first. Whoever
+    has the name of a deleted account now is somebody else, even where the target gives them its id.
     """
+    links = links.filter(pl.col("state") != "deleted")
     by_id = links.filter(pl.col("account_id").is_not_null()).join(
         accounts.select("account", "account_id"), on="account_id"
     )

@@ -15,6 +15,7 @@ from reconcile.numbered import number_target
 from reconcile.parting import part
 from reconcile.plan import VERDICTS, Finding, Plan, PlanHeader, Waiting
 from reconcile.policy import Policy
+from reconcile.remembered_names import with_remembered_names
 from reconcile.sanity import SourceStats, implausible, source_stats
 from reconcile.select import Selection, select
 from reconcile.verdicts import grants_of, judge_people
@@ -55,6 +56,7 @@ def plan_selection(
     """As `decide`, for a selection that was made before (it tells which groups of the target must be read)."""
     complete = source.completeness.complete
     numbered = number_target(target)
+    selection = with_remembered_names(selection, present.memories)
     correlation = correlate(selection, numbered, present.links, policy.people)
     difference = diff(selection, numbered, correlation, present, policy, complete=complete)
     measures = measure(difference, numbered)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
 from directory.normalize import folded
 from reconcile.accounts import CLEARING, account_operations, named_people
 from reconcile.correlate import Correlation
+from reconcile.erasure import erasures, to_be_erased
+from reconcile.inactive import set_inactive_aside
 from reconcile.leavers import leaver_operations, leaving, restore_operations
 from reconcile.memberships import (
     compare,
@@ -24,6 +27,7 @@ from reconcile.ownership import NO_FEEDS, changed_feeds, left_behind, managed_gr
 from reconcile.plan import KINDS, OPERATIONS, REMOVING, Feeds, LeftBehind
 from reconcile.policy import Policy
 from reconcile.select import Selection
+from reconcile.stages import with_due
 from reconcile.succession import make_way, vacated, with_successors
 from reconcile.waves import waves
 
@@ -39,7 +43,10 @@ class Present:
     links: pl.DataFrame
     """Columns `reconcile.correlate.LINKS`."""
     memories: pl.DataFrame
-    """Access that was taken away before: `external_id`, `kind` (`group` or `permission`), `name`."""
+    """What was taken away before: `external_id`, `kind` (`group` or `permission`; `username`, `email` or `display_name`
+    of anonymised accounts), `name`."""
+    now: datetime = field(kw_only=True)
+    """When this is decided. Stages and inactivity count in days of the calendar in UTC."""
     managed_groups: frozenset[str] = frozenset()
     """Names of target groups that this sync has assigned before."""
     feeds: pl.DataFrame = field(default_factory=lambda: NO_FEEDS)
@@ -68,6 +75,9 @@ class Difference:
     """What feeds groups that are assigned now, by folded name, where it changed."""
     left_behind: tuple[LeftBehind, ...]
     """Groups that are assigned no more and keep their members."""
+    away: pl.DataFrame
+    """Who is a leaver with something to come (`standing` is `leaving`) or inactive (`inactive`), whether or not there
+    is an operation: `external_id`, `account_name`, `standing`, `why`, `next_stage`, `next_stage_on`."""
 
 
 def diff(
@@ -80,10 +90,13 @@ def diff(
     complete: bool,
 ) -> Difference:
     """Decide every operation. `complete` says whether the source was read completely; if not, nothing is removed."""
+    links, now = present.links, present.now
+    correlation = set_inactive_aside(correlation, selection, target, links, present.memories, policy.inactive, now)
     managed = managed_groups(selection, target, present.managed_groups, present.feeds, policy.groups)
-    leavers = leaving(selection, correlation, target.accounts)
+    leavers = with_due(leaving(selection, correlation, target.accounts, links), policy.leavers, policy.inactive, now)
+    deleted = to_be_erased(links, selection, target, policy, now)
 
-    left, taken = leaver_operations(leavers, target, managed, policy.leavers.method)
+    left, taken = leaver_operations(leavers, target, managed, policy.leavers)
     free = vacated(left, target)
     given = give_names(correlation, selection, target, policy.people, free if complete else free.clear())
     left = with_successors(make_way(left, given.aside, target), target)
@@ -101,7 +114,8 @@ def diff(
             group_operations(missing),
             account_operations(named),
             left,
-            restore_operations(named, target, present.memories, managed),
+            erasures(deleted),
+            restore_operations(named, target, present.memories, managed, links),
             membership_operations(missing, "add_membership"),
             membership_operations(surplus, "remove_membership"),
         ],
@@ -130,6 +144,24 @@ def diff(
         managed_groups=tuple(sorted(managed.filter("assigned")["name"])),
         feeds=changed_feeds(selection, policy.groups.always, present.feeds),
         left_behind=left_behind(unequal.unwanted, named, managed),
+        away=_away(leavers, deleted),
+    )
+
+
+def _away(leavers: pl.DataFrame, deleted: pl.DataFrame) -> pl.DataFrame:
+    standing = pl.when(pl.col("dormant").is_null()).then(pl.lit("leaving")).otherwise(pl.lit("inactive"))
+    columns = ("external_id", "username", "dormant", "reason", "next_stage", "next_stage_on")
+    return (
+        pl.concat([leavers.select(columns), deleted.select(columns)])
+        .filter(pl.col("dormant").is_not_null() | pl.col("next_stage").is_not_null())
+        .select(
+            "external_id",
+            pl.col("username").alias("account_name"),
+            standing.alias("standing"),
+            pl.col("reason").alias("why"),
+            "next_stage",
+            "next_stage_on",
+        )
     )
 
 

@@ -11,9 +11,13 @@ __all__ = ["CHANGES", "by_hand", "changes", "headline", "kind_title", "left_behi
 _TITLES = {
     "create_group": "create group",
     "adopt": "adopt account",
+    "leave": "note leaver",
     "remove_access": "remove access",
+    "strip_groups": "strip groups",
+    "anonymise": "anonymise",
     "set_aside": "set aside",
     "delete": "delete account",
+    "erase": "erase traces",
     "rename": "rename",
     "create": "create account",
     "update": "update details",
@@ -71,7 +75,9 @@ def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataF
         .then(pl.concat_str([turned("display_name"), turned("email")], separator="; ", ignore_nulls=True))
         .when(pl.col("kind") == "create")
         .then(pl.format("{} <{}>", field(after, "display_name"), field(after, "email")))
-        .when(pl.col("kind") == "remove_access")
+        .when(pl.col("kind") == "anonymise")
+        .then(pl.format("{} → {}", "username", field(after, "username")))
+        .when(pl.col("kind").is_in(["remove_access", "strip_groups"]))
         .then(
             pl.concat_str(
                 [

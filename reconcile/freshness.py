@@ -99,9 +99,10 @@ def _expected_names(wished: pl.DataFrame) -> pl.DataFrame:
 
 
 def _access_left(wished: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
-    """For each `remove_access`, how many of the groups to be taken the account still has: `seq`, `groups_left`."""
+    """For each `remove_access` and `strip_groups`, how many of the groups to be taken the account still has: `seq`,
+    `groups_left`."""
     removing = (
-        wished.filter(pl.col("kind") == "remove_access")
+        wished.filter(pl.col("kind").is_in(["remove_access", "strip_groups"]))
         .select(
             "seq",
             "account_id",
@@ -135,6 +136,17 @@ def _judgement() -> tuple[pl.Expr, pl.Expr]:
         ((kind == "create_group") & pl.col("group_there"), "already", None),
         ((kind == "delete") & ~there, "already", None),
         ((kind == "remove_access") & (~there | bare), "already", None),
+        ((kind == "strip_groups") & (~there | (pl.col("groups_left") == 0)), "already", None),
+        # No snapshot shows whether traces are erased: it is asked for again, and a second time is no error.
+        (
+            (kind == "erase") & pl.col("namesake").is_not_null() & ~there,
+            "stale",
+            pl.lit("an account of that name is there"),
+        ),
+        ((kind == "erase") & ~there, "pending", None),
+        ((kind == "leave") & ~there, "stale", gone),
+        ((kind == "anonymise") & ~there, "stale", gone),
+        ((kind == "anonymise") & (named == pl.col("after_name").str.to_lowercase()) & same, "already", None),
         (
             (kind == "create") & pl.col("namesake").is_not_null(),
             "stale",

@@ -27,6 +27,8 @@ def _exceeded(measures: Measures, policy: Guard) -> Iterator[Finding]:
     accounts = measures.population
     yield from _over("deactivations", measures.counts.get("remove_access", 0), policy.deactivations, accounts)
     yield from _over("deletions", measures.counts.get("delete", 0), policy.deletions, accounts)
+    yield from _over("erasures", measures.counts.get("erase", 0), policy.erasures, accounts)
+    yield from _over("anonymisations", measures.counts.get("anonymise", 0), policy.anonymisations, accounts)
     yield from _over("renames", measures.counts.get("rename", 0), policy.renames, accounts)
     yield from _over("adoptions", measures.counts.get("adopt", 0), policy.adoptions, accounts)
     cleared = measures.clearings

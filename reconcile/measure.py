@@ -92,7 +92,7 @@ def _shrinking(difference: Difference, target: NumberedTarget) -> tuple[Shrinkag
 
 def _administrators_touched(difference: Difference, target: NumberedTarget) -> tuple[str, ...]:
     admins = target.accounts.join(administrators(target), on="account", how="semi")
-    kinds = ["adopt", "rename", "delete", "remove_access", "remove_membership"]
+    kinds = ["adopt", "rename", "delete", "remove_access", "strip_groups", "anonymise", "remove_membership"]
     touched = difference.operations.filter(pl.col("kind").is_in(kinds)).select("account_id").unique()
     return tuple(admins.join(touched, on="account_id", how="semi")["username"].sort())
 

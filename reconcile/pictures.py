@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -96,7 +97,7 @@ def with_pictures(plan: Plan, worn: pl.DataFrame, pictures: pl.DataFrame, left: 
             "pictures_left": left.height,
         }
     )
-    return Plan(header, operations, verdicts, plan.grants, plan.origins)
+    return replace(plan, header=header, operations=operations, verdicts=verdicts)
 
 
 def _operations(differing: pl.DataFrame) -> pl.DataFrame:
@@ -125,9 +126,7 @@ def _digest(column: str) -> pl.Expr:
 
 def _after(operations: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
     numbered = made.with_row_index("seq", offset=operations.height)
-    return pl.concat(
-        [operations, numbered.select(pl.col(name).cast(dtype) for name, dtype in OPERATIONS.items())]
-    )
+    return pl.concat([operations, numbered.select(pl.col(name).cast(dtype) for name, dtype in OPERATIONS.items())])
 
 
 def _verdicts(verdicts: pl.DataFrame, made: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame:

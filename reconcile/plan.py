@@ -34,9 +34,13 @@ __all__ = [
 Kind = Literal[
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "set_aside",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
@@ -50,9 +54,13 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = (
     "create_group",
     "adopt",
+    "leave",
     "remove_access",
+    "strip_groups",
+    "anonymise",
     "set_aside",
     "delete",
+    "erase",
     "rename",
     "create",
     "update",
@@ -67,7 +75,9 @@ first, and the seats they free may be needed by joiners. Whose name somebody els
 one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between. Pictures
 come last: nobody's access waits for them."""
 
-REMOVING: frozenset[str] = frozenset({"remove_access", "delete", "remove_membership", "reset_picture"})
+REMOVING: frozenset[str] = frozenset(
+    {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership", "reset_picture"}
+)
 """Kinds that an incomplete read must not justify."""
 
 OPERATIONS: Mapping[str, pl.DataType] = {
@@ -92,10 +102,13 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "reason": pl.String(),
     "attributes": pl.String(),
     "grants": pl.List(pl.UInt64()),
+    "next_stage": pl.String(),
+    "next_stage_on": pl.Date(),
 }
 """One row a person: what the plan makes of them when all of it is applied, and why. `attributes` is a JSON
 object of what is carried beside, null for who is gone from the source. `grants` are the groups that the person should
-have, as codes of the frame `GRANTS`."""
+have, as codes of the frame `GRANTS`. `next_stage` is what will be done to a leaver next, on the day `next_stage_on`
+(UTC) or by the first run after it."""
 
 GRANTS: Mapping[str, pl.DataType] = {"grant": pl.UInt64(), "group": pl.String(), "path": pl.String()}
 """The ways in which people get groups: a target group, and the path through the source's groups that gives it. There

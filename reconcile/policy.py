@@ -18,12 +18,14 @@ __all__ = [
     "GroupRename",
     "Groups",
     "Guard",
+    "Inactive",
     "Leavers",
     "Limit",
     "People",
     "Policy",
     "Section",
     "SourceSanity",
+    "Stage",
     "share",
 ]
 
@@ -117,10 +119,69 @@ class Attributes(Section):
     """Further attributes by name. They are carried into plans and results; the target has no field for them."""
 
 
+class Stage(Section):
+    """One thing that is done to leavers, and when."""
+
+    after_days: Annotated[int, Field(ge=0)]
+    """Days, by the calendar in UTC, since a run first acted on the leaver."""
+    do: Literal["remove_access", "strip_groups", "anonymise", "delete", "erase"]
+    """`anonymise` takes the access away as well, and `erase` deletes the account if it is still there."""
+
+
 class Leavers(Section):
     """What becomes of a managed account whose person is gone, inactive or no longer selected."""
 
-    method: Literal["remove_access", "keep", "delete"] = "remove_access"
+    method: Literal["remove_access", "keep", "anonymise", "delete", "erase"] = "remove_access"
+    """What is done as soon as a leaver is seen; `stages` takes its place."""
+    strip_groups: bool = False
+    """Whether a leaver leaves every other group as well, local ones included."""
+    keep_groups: tuple[Pattern, ...] = ()
+    """Target groups that are not stripped. Those that give access are taken by `remove_access` all the same."""
+    stages: tuple[Stage, ...] = ()
+    """What is done when; each stage adds to those before it."""
+
+    @property
+    def strips(self) -> bool:
+        """Whether groups are ever stripped, so that the members of all of them matter."""
+        return self.strip_groups or any(stage.do == "strip_groups" for stage in self.stages)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.stages and (self.strip_groups or "method" in self.model_fields_set):
+            raise ValueError("stages take the place of method and strip_groups; write those as stages")
+        if self.keep_groups and not self.strips:
+            raise ValueError("keep_groups spares groups from strip_groups, which is not asked for")
+        deeds = [stage.do for stage in self.stages]
+        if len(set(deeds)) < len(deeds):
+            raise ValueError("each stage does something else; one stands twice")
+        days = [stage.after_days for stage in self.stages]
+        if days != sorted(days):
+            raise ValueError("stages stand in the order of their after_days")
+        ends = [deed for deed in deeds if deed in {"delete", "erase"}]
+        if ends != deeds[len(deeds) - len(ends) :] or ends == ["erase", "delete"]:
+            raise ValueError("after delete only erase can follow, and after erase nothing")
+        return self
+
+
+class Inactive(Section):
+    """What becomes of the accounts of people who are wanted and do not log in. Administrators are never looked at."""
+
+    after_days: Annotated[int, Field(ge=1)] | None = None
+    """Days without a login. Not given: nobody is inactive."""
+    never_logged_in: bool = False
+    """Whether who never logged in is inactive after as many days from when they got access."""
+    groups: tuple[Pattern, ...] | None = None
+    """Only members of at least one of these target groups."""
+    except_groups: tuple[Pattern, ...] = ()
+    """Never members of one of these target groups."""
+    except_people: tuple[Pattern, ...] = ()
+    """Never accounts of these usernames."""
+    method: Literal["remove_access", "anonymise"] = "remove_access"
+    """What is done. Nobody whom the source wants is deleted: the sync would have to create the account again."""
+
+    @property
+    def looks_at_groups(self) -> bool:
+        return self.after_days is not None and (self.groups is not None or bool(self.except_groups))
 
 
 class Limit(Section):
@@ -162,6 +223,9 @@ class Guard(Section):
     on, and the run ends held all the same."""
     deactivations: Limit = Limit(percent=5)
     deletions: Limit = Limit(count=10, percent=1)
+    erasures: Limit = Limit(count=0)
+    """Deleted accounts whose traces are erased, which nobody can undo; their deletion counts as one, too."""
+    anonymisations: Limit = Limit(percent=5)
     renames: Limit = Limit(percent=5)
     adoptions: Limit = Limit()
     clearings: Limit = Limit(count=10, percent=1)
@@ -191,4 +255,5 @@ class Policy(Section):
     groups: Groups = Groups()
     attributes: Attributes = Attributes()
     leavers: Leavers = Leavers()
+    inactive: Inactive = Inactive()
     guard: Guard = Guard()

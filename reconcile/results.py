@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -34,7 +34,11 @@ Outcome = Literal[
     "renamed",
     "reactivated",
     "access_removed",
+    "anonymised",
     "deleted",
+    "erased",
+    "leaving",
+    "inactive",
     "unchanged",
     "filtered",
     "conflict",
@@ -66,6 +70,8 @@ PEOPLE_RESULTS = {
     "username": pl.String(),
     "outcome": pl.String(),
     "reason": pl.String(),
+    "next_stage": pl.String(),
+    "next_stage_on": pl.Date(),
     "attributes": pl.String(),
     "groups": pl.List(pl.Struct({"group": pl.String(), "path": pl.String()})),
     "operations": pl.List(_OPERATION),
@@ -110,6 +116,10 @@ class PersonResult(_Record):
     outcome: Outcome
     reason: str | None
     """Why: the required group and the path to it, the filter, the cleanup reason, or what is in conflict."""
+    next_stage: Literal["remove_access", "strip_groups", "anonymise", "delete", "erase"] | None = None
+    """What will be done to a leaver next, unless they come back."""
+    next_stage_on: date | None = None
+    """On which day, in UTC; the first run from then on does it."""
     attributes: dict[str, str | bool | int | list[str | None] | None] = Field(default_factory=dict)
     """What `attributes.extra` of the sync file carries along; empty for who is gone from the source."""
     groups: list[GroupResult]

@@ -32,7 +32,10 @@ def make_way(operations: pl.DataFrame, aside: pl.DataFrame, target: NumberedTarg
     joined = operations.join(names, on="account_id", how="left", maintain_order="left")
     late = pl.col("kind").is_in(DELETING) & pl.col("aside").is_not_null()
     hopping = joined.filter(late).with_columns(pl.col("username").alias("current"))
-    renamed = joined.with_columns(pl.when(late).then("aside").otherwise("username").alias("username")).drop("aside")
+    after_that = (late | (pl.col("kind") == "erase")) & pl.col("aside").is_not_null()
+    renamed = joined.with_columns(pl.when(after_that).then("aside").otherwise("username").alias("username")).drop(
+        "aside"
+    )
     return pl.concat(
         [set_aside(hopping, "the name is given to somebody else once this account is deleted"), renamed],
         how="diagonal",
@@ -46,11 +49,14 @@ def with_successors(operations: pl.DataFrame, target: NumberedTarget) -> pl.Data
     Bitbucket lists one account a name, that of the first directory, and nowhere those that it hides. So which of them
     comes to light after a deletion is known only where a target lists both.
     """
+    if "after" not in operations.columns:
+        operations = operations.with_columns(pl.lit(None, pl.String).alias("after"))
     deleted = operations.filter(pl.col("kind").is_in(DELETING))
     if deleted.height == 0:
         return operations
     accounts = target.accounts.select("account_id", "key", "directory")
-    theirs = deleted.select("account_id").join(accounts, on="account_id")
+    state = pl.col("after").str.json_path_match("$.state").alias("state")
+    theirs = deleted.select("account_id", state).join(accounts, on="account_id")
     namesakes = (
         theirs.join(accounts, on="key", suffix="_other")
         .filter(pl.col("account_id") != pl.col("account_id_other"))
@@ -62,18 +68,18 @@ def with_successors(operations: pl.DataFrame, target: NumberedTarget) -> pl.Data
     hidden = pl.lit(directories, dtype=pl.List(pl.String)).list.set_difference(
         pl.concat_list(pl.col("directory").fill_null(""))
     )
-    told = theirs.join(namesakes, on="account_id", how="left", maintain_order="left").select(
-        "account_id",
-        json_object("takes_over", hidden.list.sort().alias("may_hide_in")).alias("successor"),
+    told = {"takes_over": pl.col("takes_over"), "may_hide_in": hidden.list.sort().alias("may_hide_in")}
+    after = (
+        pl.when(pl.col("state").is_null())
+        .then(json_object(*told.values()))
+        .otherwise(json_object(*told.values(), "state"))
+    )
+    successors = theirs.join(namesakes, on="account_id", how="left", maintain_order="left").select(
+        "account_id", after.alias("successor")
     )
     late = pl.col("kind").is_in(DELETING)
     return (
-        (
-            operations.with_columns(pl.lit(None, pl.String).alias("after"))
-            if "after" not in operations.columns
-            else operations
-        )
-        .join(told, on="account_id", how="left", maintain_order="left")
+        operations.join(successors, on="account_id", how="left", maintain_order="left")
         .with_columns(pl.when(late).then("successor").otherwise("after").alias("after"))
         .drop("successor")
     )

@@ -11,8 +11,11 @@ from reconcile.select import Selection
 __all__ = ["grants_of", "judge_people"]
 
 _OUTCOME = {
+    "erase": "erased",
     "delete": "deleted",
+    "anonymise": "anonymised",
     "remove_access": "access_removed",
+    "strip_groups": "access_removed",
     "create": "created",
     "restore_access": "reactivated",
     "rename": "renamed",
@@ -21,16 +24,16 @@ _OUTCOME = {
     "update": "updated",
     "add_membership": "updated",
     "remove_membership": "updated",
-    "set_picture": "updated",
-    "reset_picture": "updated",
+    "leave": "leaving",
 }
 """The outcome that each kind of operation makes, the weightiest first."""
 
+_OF_LEAVERS = ("erased", "deleted", "anonymised", "access_removed", "leaving")
 _KEEPS_EMAIL = "no e-mail address in the source; Bitbucket has no account without one, so it keeps what it has"
 
 
 def judge_people(selection: Selection, difference: Difference, grants: pl.DataFrame) -> pl.DataFrame:
-    """One row a person, schema `VERDICTS`: everybody in the source, and every leaver with an operation.
+    """One row a person, schema `VERDICTS`: everybody in the source, and leavers with an operation or a stage to come.
 
     `grants` comes from `grants_of`.
     """
@@ -58,7 +61,9 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
     everybody = (
         selection.people.select("person", "external_id", "username", "wanted", "reason", "clears_email", "attributes")
         .join(
-            planned.join(withheld, on="external_id", how="full", coalesce=True),
+            planned.join(withheld, on="external_id", how="full", coalesce=True).join(
+                difference.away, on="external_id", how="full", coalesce=True, suffix="_away"
+            ),
             on="external_id",
             how="full",
             coalesce=True,
@@ -81,11 +86,13 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
         .then("planned")
         .when(pl.col("withheld").is_not_null())
         .then(pl.lit("held"))
+        .when(pl.col("standing").is_not_null())
+        .then("standing")
         .when(pl.col("wanted").fill_null(value=False))
         .then(pl.lit("unchanged"))
         .otherwise(pl.lit("filtered"))
     )
-    leaving = pl.col("planned").is_in(["deleted", "access_removed"])
+    leaving = pl.col("planned").is_in(_OF_LEAVERS)
     reason = (
         pl.when("protected")
         .then(pl.lit("the account or its name is protected, or the one that the sync logs in with"))
@@ -95,6 +102,8 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
         .then("problem")
         .when(leaving)
         .then("why")
+        .when(pl.col("outcome") == pl.col("standing"))
+        .then("why_away")
         .when(pl.col("outcome") == "held")
         .then(pl.format("{}; withheld, because the source was read incompletely", "withheld"))
         .when(pl.col("wanted").fill_null(value=False) & pl.col("clears_email"))
@@ -103,9 +112,13 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
     )
     return (
         everybody.with_columns(outcome.alias("outcome"))
-        .with_columns(reason.alias("reason"), pl.coalesce("username", "account_name").alias("username"))
+        .with_columns(
+            reason.alias("reason"), pl.coalesce("username", "account_name", "account_name_away").alias("username")
+        )
         .join(grants, on="person", how="left")
-        .with_columns(pl.when(pl.col("absent").is_null()).then("grants").alias("grants"))
+        .with_columns(
+            pl.when(pl.col("absent").is_null() & pl.col("standing").ne_missing(pl.lit("inactive"))).then("grants")
+        )
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
         .sort("external_id")
     )

@@ -6,10 +6,11 @@ import polars as pl
 
 from directory.errors import UnknownRecord
 from directory.snapshot import TargetSnapshot
+from ledger.instant import now
 from ledger.opening import Ledger
 from ledger.runs import Run
 from reconcile.freshness import freshness
-from tasks.bookkeeping import Bookkeeper
+from tasks.bookkeeping import Bookkeeper, Clock
 from tasks.plans import stored_plan
 
 __all__ = ["settle_doubts", "without_results"]
@@ -17,7 +18,7 @@ __all__ = ["settle_doubts", "without_results"]
 _LOOKED_AT = 50
 
 
-def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str) -> None:
+def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str, clock: Clock = now) -> None:
     """Write down what became of calls that were sent when a run was killed, by looking at the target.
 
     An effect that is there was ours: the link is written as if the answer had come. What is not there never happened.
@@ -31,10 +32,12 @@ def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str
         plan_id = stored.id
         doubtful = ledger.journal.in_doubt(plan_id)
         if doubtful.height:
-            _settle(ledger, plan_id, doubtful, target, run_id)
+            _settle(ledger, plan_id, doubtful, target, run_id, clock)
 
 
-def _settle(ledger: Ledger, plan_id: str, doubtful: pl.DataFrame, target: TargetSnapshot, run_id: str) -> None:
+def _settle(
+    ledger: Ledger, plan_id: str, doubtful: pl.DataFrame, target: TargetSnapshot, run_id: str, clock: Clock
+) -> None:
     _, plan = stored_plan(ledger, plan_id)
     operations = plan.operations.join(doubtful.select("seq"), on="seq", how="semi", maintain_order="left")
     # An account of the name that we were about to create is the one that we created.
@@ -44,7 +47,7 @@ def _settle(ledger: Ledger, plan_id: str, doubtful: pl.DataFrame, target: Target
         .join(freshness(operations, target), on="seq")
         .with_columns(there.alias("there"))
     )
-    books = Bookkeeper(ledger, plan, run_id)
+    books = Bookkeeper(ledger, plan, run_id, clock=clock)
     for kind, seq in judged.filter("there").select("kind", "seq").iter_rows():
         books.acknowledge(kind, [seq])
     lost = judged.filter(~pl.col("there"))["seq"].to_list()

@@ -44,7 +44,7 @@ async def diff(
 
 
 def scope_of(selection: Selection, assigned_before: frozenset[str], policy: Policy) -> ReadScope:
-    """The groups whose members matter. Patterns in `remove_from` may match any group, so then all are read."""
-    if policy.groups.remove_from:
+    """The groups whose members matter. All of them where any group may be taken from, or may tell who is inactive."""
+    if policy.groups.remove_from or policy.leavers.strips or policy.inactive.looks_at_groups:
         return ReadScope()
     return ReadScope(frozenset(selection.groups["name"]) | assigned_before)

@@ -36,10 +36,10 @@ CHUNK = 500
 _GIVE_UP_AFTER = 10
 """Calls in a row that stayed without an answer through all their retries; then the target is down, the rest is left."""
 
-_GONE_IS_DONE = frozenset({"remove_access", "delete", "remove_membership"})
+_GONE_IS_DONE = frozenset({"remove_access", "strip_groups", "delete", "erase", "remove_membership"})
 _DEPENDENT = frozenset(
     {
-        *("delete", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"),
+        *("delete", "erase", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"),
         *("set_picture", "reset_picture"),
     }
 )
@@ -173,7 +173,7 @@ class Loader:
         rows = self._operations.filter(pl.col("seq").is_in(batch.seqs))
         if batch.kind == "create_group":
             self._lost_groups.update(rows["group"].str.to_lowercase())
-        elif batch.kind in {"create", "set_aside", "rename", "adopt"}:
+        elif batch.kind in {"create", "set_aside", "rename", "adopt", "delete"}:
             self._lost_people.update(rows["external_id"])
         if batch.kind in _FREES_NAME:
             self._kept_names.update(rows["username"].str.to_lowercase())

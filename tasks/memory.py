@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from directory.normalize import folded
@@ -14,7 +16,7 @@ from reconcile.sanity import SourceStats
 __all__ = ["last_good_source", "own_groups", "owned_groups", "remembered"]
 
 
-def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
+def remembered(ledger: Ledger, sync: str, target: TargetSnapshot, now: datetime) -> Present:
     """Links, memories and owned groups of a sync. Accounts created since the last read get their id noted."""
     links = ledger.links.frame(sync)
     unseen = links.filter(pl.col("account_id").is_null())
@@ -30,8 +32,13 @@ def remembered(ledger: Ledger, sync: str, target: TargetSnapshot) -> Present:
             ledger.links.put(sync, seen)
             links = ledger.links.frame(sync)
     return Present(
-        links=links.select("external_id", "account_id", "username", "state"),
+        links=links.select(
+            *("external_id", "account_id", "username", "state", "left_at"),
+            # Links from before this was noted.
+            pl.coalesce("access_since", "linked_at").alias("access_since"),
+        ),
         memories=ledger.memories.frame(sync).select("external_id", "kind", "name"),
+        now=now,
         managed_groups=owned_groups(ledger, sync),
         feeds=ledger.ownership.feeds(sync),
     )

@@ -49,7 +49,7 @@ def scope_of_plan(plan: Plan) -> ReadScope:
     """The groups whose members tell whether the plan still fits."""
     named = plan.operations["group"].drop_nulls().unique()
     taken = (
-        plan.operations.filter(pl.col("kind") == "remove_access")["before"]
+        plan.operations.filter(pl.col("kind").is_in(["remove_access", "strip_groups"]))["before"]
         .str.json_decode(pl.Struct({"groups": pl.List(pl.String)}))
         .struct.field("groups")
         .explode()

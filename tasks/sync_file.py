@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from connectors import catalog
 from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
-from reconcile.policy import Attributes, Groups, Guard, Leavers, People, Policy, Section
+from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, People, Policy, Section
 from tasks.located_yaml import LocatedYaml, read_yaml
 
 __all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
@@ -48,6 +48,7 @@ class SyncFile(BaseModel):
     groups: Groups = Groups()
     attributes: Attributes = Attributes()
     leavers: Leavers = Leavers()
+    inactive: Inactive = Inactive()
     guard: Guard = Guard()
     reading: ReadingSection = ReadingSection()
     report: Report = Report()
@@ -59,6 +60,7 @@ class SyncFile(BaseModel):
             groups=self.groups,
             attributes=self.attributes,
             leavers=self.leavers,
+            inactive=self.inactive,
             guard=self.guard,
         )
 

@@ -37,7 +37,7 @@ def what_if(ledger: Ledger, old: SyncFile, new: SyncFile) -> WhatIf:
             next_step=f"`usersync plan {old.name}` reads them and changes nothing",
         )
     source, target = sides
-    present = remembered(ledger, old.name, target)
+    present = remembered(ledger, old.name, target, target.read_at)
     names = Names(old.name, "snapshot", "snapshot")
     last_good = last_good_source(ledger, old.name)
     before, after = (decide(source, target, present, file.policy, names, last_good) for file in (old, new))

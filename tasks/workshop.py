@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import ledger as ledgers
 from connectors import catalog
 from connectors.contract import Source, Target
+from ledger.instant import now
 from ledger.opening import Ledger
 from reconcile.decide import Names
+from tasks.bookkeeping import Clock
 from tasks.observer import Observer, Unobserved
 from tasks.sync_file import SyncFile, load_sync_file
 
@@ -32,6 +34,8 @@ class Workshop:
     flow_run_id: str | None = None
     whole: bool = False
     """Whether an incremental source is read whole this time."""
+    clock: Clock = now
+    """What day it is, for the stages of leavers and for who does not log in."""
 
     @property
     def names(self) -> Names:
@@ -47,6 +51,7 @@ async def open_workshop(
     observer: Observer | None = None,
     flow_run_id: str | None = None,
     whole: bool = False,
+    clock: Clock = now,
 ) -> AsyncIterator[Workshop]:
     """Read the sync file and make everything ready; nothing is asked of either side yet.
 
@@ -58,7 +63,7 @@ async def open_workshop(
         target = catalog.connect_target(sync.target)
         try:
             with ledgers.open(ledger_url or ledgers.default_url()) as ledger:
-                yield Workshop(sync, path, ledger, source, target, observer or Unobserved(), flow_run_id, whole)
+                yield Workshop(sync, path, ledger, source, target, observer or Unobserved(), flow_run_id, whole, clock)
         finally:
             await target.close()
     finally:

@@ -32,6 +32,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = Names(sync="test", source="source", target="target")
 MEMORIES = {"external_id": pl.String(), "kind": pl.String(), "name": pl.String()}
 
+Link = tuple[str, str | None, str, str, datetime | None, datetime | None]
+"""External id, account id, username, state, when the leaver was first acted on, when access was last given."""
+
 _SAME = "\0the default"
 
 
@@ -97,6 +100,7 @@ def account(
     mutable_details: bool = True,
     mutable_groups: bool = True,
     deletable: bool = True,
+    last_login: datetime | None = None,
 ) -> dict[str, Any]:
     """A row of `ACCOUNTS`. Without further words Ann is `id of ann`, `ann@example.com`, `Ann`."""
     return {
@@ -110,7 +114,7 @@ def account(
         "mutable_groups": mutable_groups,
         "deletable": deletable,
         "permission": permission,
-        "last_login": None,
+        "last_login": last_login,
     }
 
 
@@ -150,17 +154,26 @@ def target(
 
 
 def link(
-    external_id: str, username: str | None = None, *, account_id: str | None = _SAME, state: str = "active"
-) -> tuple[str, str | None, str, str]:
+    external_id: str,
+    username: str | None = None,
+    *,
+    account_id: str | None = _SAME,
+    state: str = "active",
+    left_at: datetime | None = None,
+    access_since: datetime | None = None,
+) -> Link:
     """A row of `LINKS`; the account's id is that of `account(username)` unless another is given."""
     name = username or external_id
-    return (external_id, account_number(name) if account_id == _SAME else account_id, name, state)
+    number = account_number(name) if account_id == _SAME else account_id
+    return (external_id, number, name, state, left_at, access_since)
 
 
 def present(
-    links: Iterable[tuple[str, str | None, str, str] | str] = (),
+    links: Iterable[Link | str] = (),
     memories: Iterable[tuple[str, str, str]] = (),
     managed_groups: Iterable[str] = (),
+    *,
+    now: datetime = NOW,
 ) -> Present:
     """What the ledger remembers. `memories` are (external id, `group` or `permission`, name)."""
     rows = [link(one) if isinstance(one, str) else one for one in links]
@@ -168,6 +181,7 @@ def present(
         links=pl.DataFrame(rows, schema=LINKS, orient="row"),
         memories=pl.DataFrame(list(memories), schema=MEMORIES, orient="row"),
         managed_groups=frozenset(managed_groups),
+        now=now,
     )
 
 
@@ -179,6 +193,8 @@ def policy(**sections: Any) -> Policy:
 UNGUARDED: dict[str, Any] = {
     "deactivations": {},
     "deletions": {},
+    "erasures": {},
+    "anonymisations": {},
     "renames": {},
     "adoptions": {},
     "clearings": {},

@@ -9,7 +9,10 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+
+import polars as pl
 
 from directory.call import (
     AddGroupsToAccount,
@@ -18,6 +21,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -28,7 +32,7 @@ from directory.snapshot import TargetSnapshot
 from reconcile.batch import batches
 from reconcile.diff import Present
 from reconcile.plan import Plan
-from tests.builders import account, link, present, target
+from tests.builders import NOW, account, link, present, target
 
 
 class Refused(Exception):
@@ -44,6 +48,7 @@ class Model:
     grants: dict[str, str] = field(default_factory=dict)
     members: set[tuple[str, str]] = field(default_factory=set)
     deleted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    erased: list[str] = field(default_factory=list)
     principal: str = "usersync"
     calls: int = 0
 
@@ -102,6 +107,13 @@ class Model:
                 del self.accounts[row["account_id"]]
                 self.deleted[row["username"].lower()] = row
                 self.members = {pair for pair in self.members if pair[0] != row["account_id"]}
+            case EraseAccount():
+                if any(row["username"].lower() == call.username.lower() for row in self.accounts.values()):
+                    raise Refused(f"409 {call.username} is not deleted")
+                if call.username.lower() not in self.deleted:
+                    raise Refused(f"404 no deleted account {call.username}")
+                del self.deleted[call.username.lower()]
+                self.erased.append(call.username)
             case CreateGroup():
                 _check_name(call.group)
                 if call.group.lower() in self.groups:
@@ -169,11 +181,15 @@ def _check_text(*texts: str) -> None:
 
 @dataclass
 class Ledger:
-    """Links as [account id, username, state] by external id; what was taken; groups assigned."""
+    """Links as [account id, username, state] by external id; what was taken; groups assigned; since when leavers are
+    gone, and since when others have access."""
 
     links: dict[str, list[Any]] = field(default_factory=dict)
     memories: set[tuple[str, str, str]] = field(default_factory=set)
     managed: set[str] = field(default_factory=set)
+    left: dict[str, datetime] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
+    now: datetime = NOW
 
     @classmethod
     def of(cls, remembered: Present) -> Ledger:
@@ -181,30 +197,63 @@ class Ledger:
             links={row[0]: list(row[1:4]) for row in remembered.links.iter_rows()},
             memories=set(remembered.memories.iter_rows()),
             managed=set(remembered.managed_groups),
+            left=_instants(remembered, "left_at"),
+            since=_instants(remembered, "access_since"),
+            now=remembered.now,
         )
 
     def present(self) -> Present:
-        links = [link(key, name, account_id=number, state=state) for key, (number, name, state) in self.links.items()]
-        return present(links, sorted(self.memories), self.managed)
+        links = [
+            link(
+                key, name, account_id=number, state=state, left_at=self.left.get(key), access_since=self.since.get(key)
+            )
+            for key, (number, name, state) in self.links.items()
+        ]
+        return present(links, sorted(self.memories), self.managed, now=self.now)
 
     def acknowledge(self, operation: dict[str, Any]) -> None:
         person = operation["external_id"]
+        before, after = (json.loads(operation[side] or "{}") for side in ("before", "after"))
         match operation["kind"]:
             case "create" | "adopt":
                 self.links[person] = [operation["account_id"], operation["username"], "active"]
+                self._let_in(person)
             case "rename" | "set_aside" if person in self.links:
-                self.links[person][1] = json.loads(operation["after"])["username"]
-            case "delete":
+                self.links[person][1] = after["username"]
+            case "delete" if after.get("state"):
+                self.links[person][1:] = [operation["username"], after["state"]]
+                self._forget(person)
+            case "delete" | "erase":
                 del self.links[person]
-            case "remove_access":
-                taken = json.loads(operation["before"])
-                self.memories |= {(person, "group", name) for name in taken["groups"]}
-                if taken["permission"]:
-                    self.memories.add((person, "permission", taken["permission"]))
-                self.links[person][2] = "access_removed"
+                self._forget(person)
+            case "leave":
+                self.left[person] = self.now
+                self.links[person][2] = after["state"]
+            case "remove_access" | "strip_groups":
+                self.memories |= {(person, "group", name) for name in before["groups"]}
+                if before.get("permission"):
+                    self.memories.add((person, "permission", before["permission"]))
+                self.links[person][2] = after.get("state", "access_removed")
+            case "anonymise":
+                names = {name: before[name] for name in ("username", "display_name", "email") if before[name]}
+                self.memories |= {(person, name, value) for name, value in names.items() if value != after[name]}
+                self.links[person][1:] = [after["username"], after["state"]]
             case "restore_access":
-                self.memories = {memory for memory in self.memories if memory[0] != person}
                 self.links[person][2] = "active"
+                self._forget(person)
+                self._let_in(person)
+
+    def _let_in(self, person: str) -> None:
+        self.left.pop(person, None)
+        self.since[person] = self.now
+
+    def _forget(self, person: str) -> None:
+        self.memories = {memory for memory in self.memories if memory[0] != person}
+
+
+def _instants(remembered: Present, column: str) -> dict[str, datetime]:
+    known = remembered.links.filter(pl.col(column).is_not_null())
+    return dict(known.select("external_id", column).iter_rows())
 
 
 def carry_out(plan: Plan, model: Model, ledger: Ledger, *, most_members: int = 100) -> None:

@@ -47,7 +47,11 @@ OUTCOMES = {
     "renamed": "renamed",
     "reactivated": "reactivated",
     "access_removed": "access removed",
+    "anonymised": "anonymised",
     "deleted": "deleted",
+    "erased": "erased",
+    "leaving": "leaving",
+    "inactive": "inactive",
     "unchanged": "unchanged",
     "filtered": "filtered out",
 }
@@ -59,7 +63,16 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
-_COUNTED_WHERE_THERE_ARE_ANY: tuple[Kind, ...] = ("set_aside", "set_picture", "reset_picture")
+_COUNTED_IF_ANY: tuple[Kind, ...] = (
+    "leave",
+    "strip_groups",
+    "anonymise",
+    "erase",
+    "set_aside",
+    "set_picture",
+    "reset_picture",
+)
+"""Kinds that few sync files ask for."""
 _COLUMNS = 3
 _BETWEEN = 4
 
@@ -114,10 +127,10 @@ def _counts(counts: dict[str, int], width: int | None) -> Iterator[Text]:
     digits = max(len(f"{count:,}") for count in counts.values())
     cell = TITLE_WIDTH + digits + _BETWEEN
     columns = _COLUMNS if width is None else max(1, min(_COLUMNS, (width - 2 + _BETWEEN) // cell))
-    shown = [*_COUNTED, *(kind for kind in _COUNTED_WHERE_THERE_ARE_ANY if counts.get(kind))]
-    for start in range(0, len(shown), columns):
+    counted = (*_COUNTED, *(kind for kind in _COUNTED_IF_ANY if counts.get(kind)))
+    for start in range(0, len(counted), columns):
         line = Text("  ")
-        for kind in shown[start : start + columns]:
+        for kind in counted[start : start + columns]:
             count = counts.get(kind, 0)
             figure = f"{kind_title(kind):<{TITLE_WIDTH}}{count:>{digits},}{' ' * _BETWEEN}"
             line.append(figure, style="" if count else "dim")
@@ -228,6 +241,8 @@ def who_and_why(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
     yield Text.assemble((safe(row["username"] or row["external_id"]), "bold"), f"  {OUTCOMES[row['outcome']]}")
     yield from labelled("id", row["external_id"], width=width)
     yield from labelled("why", row["reason"] or "(no reason)", width=width)
+    if row.get("next_stage"):
+        yield from labelled("next", f"{kind_title(row['next_stage'])} on {row['next_stage_on']}", width=width)
     if carried := json.loads(row.get("attributes") or "{}"):
         said = [_value(name, "(none)" if value is None else value) for name, value in carried.items()]
         yield from labelled("carried", "; ".join(said), width=width)
@@ -247,6 +262,8 @@ def sides(before: str | None, after: str | None) -> str:
     """An operation's JSON objects as words: what is taken, what is given, or what turns into what."""
     old: dict[str, Any] = json.loads(before) if before else {}
     new: dict[str, Any] = json.loads(after) if after else {}
+    if "state" not in old:
+        new.pop("state", None)
     if not (old and new):
         sign = "taken: " if old else "given: " if "groups" in new else ""
         named = [_value(name, value) for name, value in (old or new).items() if value]

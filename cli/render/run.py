@@ -129,7 +129,10 @@ def _person_row(row: dict[str, Any]) -> tuple[str, str, str]:
     for operation in row["operations"]:
         kinds[operation["kind"]] = kinds.get(operation["kind"], 0) + 1
     done = ", ".join(kind_title(kind) + (f" ({count})" if count > 1 else "") for kind, count in kinds.items())
-    return row["username"] or row["external_id"], done, errors[0] if errors else row["reason"] or ""
+    why = row["reason"] or ""
+    if row.get("next_stage"):
+        why += f"; next: {kind_title(row['next_stage'])} on {row['next_stage_on']}"
+    return row["username"] or row["external_id"], done, errors[0] if errors else why
 
 
 def person_lines(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:

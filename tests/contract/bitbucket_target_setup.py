@@ -19,6 +19,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -68,7 +69,7 @@ def target_for(url: str, *, retry: RetryPolicy = FAST, **settings: Any) -> Bitbu
 
 
 def settled(simulator: BitbucketSimulator) -> None:
-    """People and groups for every kind of call: `jane` and `joe` exist, jane is in devs and ops."""
+    """For every kind of call: `jane` and `joe` exist, jane is in devs and ops, `former` is deleted."""
     for name in ("jane", "joe", "mary", "admin2"):
         simulator.state.add_user(name, display_name=name.title(), email=f"{name}@example.test")
     for name in ("devs", "ops", "empty"):
@@ -76,6 +77,8 @@ def settled(simulator: BitbucketSimulator) -> None:
     for group in ("devs", "ops"):
         simulator.state.join(group, "jane")
     simulator.state.grant_user("mary", "LICENSED_USER")
+    simulator.state.add_user("former")
+    simulator.state.delete_user("former")
 
 
 class Case(NamedTuple):
@@ -104,6 +107,7 @@ CASES: Final = {
         lambda simulator: simulator.state.user("jane") is None and simulator.state.user("jane.married") is not None,
     ),
     "delete account": Case(DeleteAccount("joe"), lambda simulator: simulator.state.user("joe") is None),
+    "erase account": Case(EraseAccount("former"), lambda simulator: "former" not in simulator.state.truth.tombstones),
     "create group": Case(CreateGroup("new group"), lambda simulator: "new group" in simulator.state.truth.groups),
     "add members": Case(
         AddMembersToGroup("empty", ("jane", "joe")),

@@ -19,6 +19,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -118,6 +119,8 @@ async def test_requests_are_those_of_the_vendors_description() -> None:
         "PUT /api/latest/admin/users",
         "DELETE /api/latest/admin/users",
         "POST /api/latest/admin/users/rename",
+        "GET /api/latest/admin/users/erasure",
+        "POST /api/latest/admin/users/erasure",
         "POST /api/latest/admin/users/add-groups",
         "POST /api/latest/admin/users/remove-group",
         "POST /api/latest/admin/groups",
@@ -244,6 +247,7 @@ async def test_no_password_reaches_a_log(caplog: pytest.LogCaptureFixture) -> No
         RenameAccount("ADMIN", "other"),
         RenameAccount("jane", "admin"),
         DeleteAccount("admin"),
+        EraseAccount("admin"),
         AddMembersToGroup("devs", ("jane", "Admin")),
         AddGroupsToAccount("admin", ("devs",)),
         RemoveMembership("admin", "devs"),
@@ -392,6 +396,22 @@ async def test_a_deleted_account_is_deleted_already_and_a_revoked_grant_revoked(
             await target.apply(RevokePermission("mary"))
 
         assert simulator.state.user("joe") is None
+
+
+async def test_traces_that_are_erased_already_are_no_error_and_those_of_a_living_account_are_refused() -> None:
+    async with bitbucket() as (simulator, target, _):
+        settled(simulator)
+        assert not await target.holds(EraseAccount("jane"))
+        for _ in range(2):
+            await target.apply(EraseAccount("former"))
+            assert await target.holds(EraseAccount("former"))
+
+        with pytest.raises(OperationRefused, match="its traces were not erased") as refused:
+            await target.apply(EraseAccount("jane"))
+
+        assert refused.value.subject == "deleted account jane"
+        assert [effect[0] for effect in simulator.effects] == ["erase_user"]
+        assert simulator.state.user("jane") is not None
 
 
 async def test_a_member_already_is_no_error() -> None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,8 @@ class Stage:
     bitbucket_url: str
     local: set[str] = field(default_factory=lambda: {PRINCIPAL})
     """Names of accounts and groups that no run may ever touch."""
+    today: datetime | None = None
+    """What runs take for the present, if a test says so."""
     _marks: tuple[int, int] = (0, 0)
 
     @property
@@ -159,7 +162,12 @@ class Stage:
         self, run: Callable[[Workshop], Awaitable[Ending]], at_plan: Callable[[], object] | None = None
     ) -> Ending:
         observer = Interruption(at_plan) if at_plan else None
-        async with open_workshop(self.sync_file, ledger_url=self.ledger_url, observer=observer) as shop:
+        async with open_workshop(
+            self.sync_file,
+            ledger_url=self.ledger_url,
+            observer=observer,
+            clock=lambda: self.today or datetime.now(UTC),
+        ) as shop:
             return await run(shop)
 
     def _read(self, ending: Ending) -> Played:

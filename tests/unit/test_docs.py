@@ -24,7 +24,18 @@ from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.explain import kind_title
 from reconcile.filters import Filter
 from reconcile.plan import KINDS, Finding, LeftBehind
-from reconcile.policy import Attributes, GroupRename, Groups, Guard, Leavers, Limit, People, SourceSanity
+from reconcile.policy import (
+    Attributes,
+    GroupRename,
+    Groups,
+    Guard,
+    Inactive,
+    Leavers,
+    Limit,
+    People,
+    SourceSanity,
+    Stage,
+)
 from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
@@ -46,6 +57,8 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "attributes.rules.match"): Match,
     ("docs/sync-file.md", "attributes.rules.lookup"): Lookup,
     ("docs/sync-file.md", "leavers"): Leavers,
+    ("docs/sync-file.md", "leavers stages"): Stage,
+    ("docs/sync-file.md", "inactive"): Inactive,
     ("docs/sync-file.md", "guard"): Guard,
     ("docs/sync-file.md", "groups.rename"): GroupRename,
     ("docs/sync-file.md", "guard limits"): Limit,

@@ -14,6 +14,7 @@ from typing import TypeVar
 from connectors.targets.bitbucket.api import BitbucketApi
 from connectors.targets.bitbucket.refusals import Deed
 from connectors.targets.bitbucket.wire import AccountRow, GroupRow, MemberRow, UserGrant
+from connectors.targets.bitbucket.writes import Write
 from directory.call import (
     AddGroupsToAccount,
     AddMembersToGroup,
@@ -21,12 +22,14 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
     RevokePermission,
     UpdateAccount,
 )
+from directory.errors import NotFound, OperationRefused
 
 __all__ = ["account_named", "group_exists", "is_there"]
 
@@ -67,6 +70,20 @@ async def _(call: RenameAccount, api: BitbucketApi) -> bool:
 @is_there.register
 async def _(call: DeleteAccount, api: BitbucketApi) -> bool:
     return await account_named(api, call.username) is None
+
+
+@is_there.register
+async def _(call: EraseAccount, api: BitbucketApi) -> bool:
+    # Bitbucket says of a deleted account that it can be erased, of one that is still there that it cannot, and knows
+    # nothing of one whose traces are gone.
+    deed = Deed(f"deleted account {call.username}", "it was not looked up")
+    try:
+        await api.send(Write("GET", "/admin/users/erasure", deed, {"name": call.username}))
+    except NotFound:
+        return True
+    except OperationRefused:
+        return False
+    return False
 
 
 @is_there.register

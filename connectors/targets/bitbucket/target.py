@@ -15,7 +15,7 @@ from connectors.targets.bitbucket.reads import read_licence, read_target
 from connectors.targets.bitbucket.refusals import Deed, PermissionMissing
 from connectors.targets.bitbucket.settings import BitbucketSettings
 from connectors.targets.bitbucket.writes import parts_of, touched, write_for
-from directory.call import Call, DeleteAccount, RemoveMembership
+from directory.call import Call, DeleteAccount, EraseAccount, RemoveMembership
 from directory.errors import (
     CredentialsRefused,
     NotFound,
@@ -139,7 +139,7 @@ class BitbucketTarget:
         Bitbucket answers 404 to the removal of a membership for an unknown account, an unknown group, and an account
         that is no member; only the last is as good as done.
         """
-        if isinstance(call, DeleteAccount):
+        if isinstance(call, DeleteAccount | EraseAccount):
             return await is_there(call, self._api)
         if not isinstance(call, RemoveMembership):
             return False

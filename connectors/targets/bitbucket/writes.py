@@ -25,6 +25,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -111,6 +112,12 @@ def _(call: RenameAccount, _settings: BitbucketSettings) -> Write:
 def _(call: DeleteAccount, _settings: BitbucketSettings) -> Write:
     deed = Deed(f"account {call.username}", "the account was not deleted")
     return Write("DELETE", "/admin/users", deed, {"name": call.username})
+
+
+@write_for.register
+def _(call: EraseAccount, _settings: BitbucketSettings) -> Write:
+    deed = Deed(f"deleted account {call.username}", "its traces were not erased")
+    return Write("POST", "/admin/users/erasure", deed, {"name": call.username})
 
 
 @write_for.register

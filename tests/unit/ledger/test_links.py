@@ -31,7 +31,8 @@ def test_links_come_back_as_a_frame(book: ledger.Ledger):
     book.links.put("okta", rows, at=MORNING)
 
     times = [pl.lit(MORNING).dt.cast_time_unit("us").alias(name) for name in ("linked_at", "updated_at")]
-    expected = rows.sort("external_id").with_columns(times).cast(pl.Schema(LINKS))
+    never = [pl.lit(None).alias(name) for name in ("left_at", "access_since")]
+    expected = rows.sort("external_id").with_columns(*times, *never).cast(pl.Schema(LINKS))
     assert_frame_equal(book.links.frame("okta"), expected)
 
 
@@ -45,7 +46,7 @@ def test_a_sync_without_links_has_an_empty_frame_with_the_schema(book: ledger.Le
 def test_a_new_link_is_active_and_not_adopted_unless_told(book: ledger.Ledger):
     put(book, external_id="00u1", username="jane")
 
-    assert book.links.frame("okta").rows() == [("00u1", None, "jane", "active", False, MORNING, MORNING)]
+    assert book.links.frame("okta").rows() == [("00u1", None, "jane", "active", False, MORNING, MORNING, None, None)]
 
 
 def test_what_rows_do_not_give_stays_as_it_is(book: ledger.Ledger):
@@ -53,7 +54,7 @@ def test_what_rows_do_not_give_stays_as_it_is(book: ledger.Ledger):
 
     put(book, external_id="00u1", username="jane.doe", at=LATER)
 
-    expected = ("00u1", "101", "jane.doe", "access_removed", True, MORNING, LATER)
+    expected = ("00u1", "101", "jane.doe", "access_removed", True, MORNING, LATER, None, None)
     assert book.links.frame("okta").rows() == [expected]
 
 
@@ -62,7 +63,18 @@ def test_without_a_username_only_links_that_exist_change(book: ledger.Ledger):
 
     book.links.put("okta", pl.DataFrame({"external_id": ["00u1", "00u9"], "state": ["kept", "kept"]}), at=LATER)
 
-    assert book.links.frame("okta").rows() == [("00u1", "101", "jane", "kept", True, MORNING, LATER)]
+    assert book.links.frame("okta").rows() == [("00u1", "101", "jane", "kept", True, MORNING, LATER, None, None)]
+
+
+def test_since_when_a_leaver_is_gone_and_has_had_access_is_kept_until_it_is_told_otherwise(book: ledger.Ledger):
+    put(book, external_id="00u1", username="jane", access_since=MORNING)
+    put(book, external_id="00u1", left_at=LATER)
+    put(book, external_id="00u1", state="anonymised")
+    assert book.links.frame("okta").select("left_at", "access_since").rows() == [(LATER, MORNING)]
+
+    put(book, external_id="00u1", username="jane", left_at=None, access_since=LATER)
+
+    assert book.links.frame("okta").select("left_at", "access_since").rows() == [(None, LATER)]
 
 
 def test_the_account_id_of_an_account_made_anew_replaces_the_old_one_even_by_none(book: ledger.Ledger):

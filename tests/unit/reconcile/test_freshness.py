@@ -110,6 +110,37 @@ def test_details_that_somebody_else_changed_do_not_fit_any_more() -> None:
     ]
 
 
+def test_an_anonymisation_is_to_do_until_the_name_is_replaced_and_fits_whatever_came_of_its_first_half() -> None:
+    plan = plan_of(source(), target(["ann"]), present(["ann"]), policy(leavers={"method": "anonymise"}))
+    pseudonym = "user-id of ann"
+    mail = f"{pseudonym}@user.invalid"
+    key = ("anonymise", "ann", None)
+    assert standings(plan, target(["ann"])) == {key: "pending"}
+    assert standings(plan, target([account("ann", mail, pseudonym)])) == {key: "pending"}
+    done = account(pseudonym, mail, pseudonym, account_id="id of ann")
+    assert standings(plan, target([done])) == {key: "already"}
+    assert reasons(plan, target([account("ada", account_id="id of ann")])) == ["the account is called ada now"]
+    assert reasons(plan, target()) == ["the account is gone"]
+
+
+def test_a_deletion_that_was_done_leaves_its_erasure_to_do_unless_somebody_else_has_the_name() -> None:
+    plan = plan_of(source(), target(["ann"]), present(["ann"]), policy(leavers={"method": "erase"}))
+    delete, erase = ("delete", "ann", None), ("erase", "ann", None)
+    assert standings(plan, target(["ann"])) == {delete: "pending", erase: "pending"}
+    assert standings(plan, target()) == {delete: "already", erase: "pending"}
+    another = target([account("ann", account_id="somebody else")])
+    assert standings(plan, another) == {delete: "already", erase: "stale"}
+
+
+def test_groups_that_are_left_are_stripped_already() -> None:
+    there = target(["ann"], {"local": ["ann"], "other": ["ann"]})
+    plan = plan_of(source(), there, present(["ann"]), policy(leavers={"method": "keep", "strip_groups": True}))
+    key = ("strip_groups", "ann", None)
+    assert standings(plan, target(["ann"], {"local": [], "other": ["ann"]})) == {key: "pending"}
+    assert standings(plan, target(["ann"], {"local": [], "other": []})) == {key: "already"}
+    assert standings(plan, target([], {"local": []})) == {key: "already"}
+
+
 def test_an_account_that_is_gone_cannot_be_adopted_renamed_updated_or_restored() -> None:
     wanted = source(["ada", person("1", "lee"), "mia"])
     remembered = present([link("1", "ann"), link("mia", state="access_removed")])

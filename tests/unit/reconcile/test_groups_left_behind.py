@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -21,7 +22,7 @@ FED_BY_DEV: Fed = [("dev", group_id("Development"), "Development")]
 
 def remembering(feeds: Fed) -> Present:
     known = present(["ann", "bob"], managed_groups=["dev"])
-    return Present(known.links, known.memories, known.managed_groups, pl.DataFrame(feeds, schema=FEEDS, orient="row"))
+    return replace(known, feeds=pl.DataFrame(feeds, schema=FEEDS, orient="row"))
 
 
 def planned(wanted: SourceSnapshot, feeds: Fed, **groups: Any) -> Plan:

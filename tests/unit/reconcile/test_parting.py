@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 from reconcile.plan import Plan
 from reconcile.sanity import SourceStats
-from tests.builders import UNGUARDED, account, done, held_for, outcome, person, plan_of, policy, present, source, target
+from tests.builders import (
+    UNGUARDED,
+    account,
+    done,
+    held_for,
+    link,
+    outcome,
+    person,
+    plan_of,
+    policy,
+    present,
+    source,
+    target,
+)
 from tests.model_target import Ledger, Model, carry_out
 from tests.unit.reconcile.worlds import World, worlds
 
@@ -74,7 +87,7 @@ def test_whatever_needs_an_adoption_waits_with_it():
 def test_whoever_would_get_a_name_that_stays_taken_waits_with_all_of_theirs():
     chain = source([person("p1", "b"), person("p2", "c"), person("p3", "a"), person("p4", "x")], {"dev": ["p3", "p4"]})
     there = target([account("a"), account("b")], {"dev": []})
-    known = present([("p1", "id of a", "a", "active"), ("p2", "id of b", "b", "active")])
+    known = present([link("p1", "a"), link("p2", "b")])
     plan = plan_of(chain, there, known, policy(**guarded(renames={"count": 1})))
     assert done(plan) == [("create", "x", None), ("add_membership", "x", "dev")]
     assert {(kind, name) for kind, name, _ in done(waiting(plan))} >= {

@@ -10,7 +10,15 @@ import pytest
 
 import ledger as ledgers
 from connectors.contract import CheckFinding, Progress, ReadScope
-from directory.call import AddMembersToGroup, Call, CreateAccount, CreateGroup, RenameAccount
+from directory.call import (
+    AddMembersToGroup,
+    Call,
+    CreateAccount,
+    CreateGroup,
+    DeleteAccount,
+    EraseAccount,
+    RenameAccount,
+)
 from directory.errors import (
     AlreadyExists,
     CredentialsRefused,
@@ -123,6 +131,28 @@ async def test_what_depends_on_a_failed_creation_is_skipped_and_says_so(book: Le
     _, told, statuses = await load(book, plan, answer)
     assert statuses == {"done": plan.operations.height - 2, "failed": 1, "skipped": 1}
     assert all("user1" not in call.usernames for call in told.sent if isinstance(call, AddMembersToGroup))
+
+
+async def test_the_traces_of_an_account_that_could_not_be_deleted_are_not_erased(book: Ledger):
+    def answer(call: Call) -> None:
+        if isinstance(call, DeleteAccount) and call.username == "ann":
+            raise OperationRefused("it outranks us")
+
+    people = ["ann", "bob"]
+    plan = plan_of(source(), target(people), present(people), policy(leavers={"method": "erase"}))
+    _, told, statuses = await load(book, plan, answer)
+    assert statuses == {"done": 2, "failed": 1, "skipped": 1}
+    assert [call.username for call in told.sent if isinstance(call, EraseAccount)] == ["bob"]
+
+
+async def test_traces_that_are_gone_already_are_erased(book: Ledger):
+    def answer(call: Call) -> None:
+        if isinstance(call, EraseAccount):
+            raise NotFound("no such user")
+
+    plan = plan_of(source(), target(["ann"]), present(["ann"]), policy(leavers={"method": "erase"}))
+    _, _, statuses = await load(book, plan, answer)
+    assert statuses == {"done": 2}
 
 
 async def test_members_of_a_group_that_could_not_be_created_are_skipped(book: Ledger):

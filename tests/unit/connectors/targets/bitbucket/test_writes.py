@@ -14,6 +14,7 @@ from directory.call import (
     CreateAccount,
     CreateGroup,
     DeleteAccount,
+    EraseAccount,
     GrantPermission,
     RemoveMembership,
     RenameAccount,
@@ -36,6 +37,7 @@ SETTINGS = BitbucketSettings(url="https://git.example.com", username="sync", pas
         ),
         (RenameAccount("a", "b"), "POST", "/admin/users/rename", None, {"name": "a", "newName": "b"}),
         (DeleteAccount("jane"), "DELETE", "/admin/users", {"name": "jane"}, None),
+        (EraseAccount("jane"), "POST", "/admin/users/erasure", {"name": "jane"}, None),
         (CreateGroup("devs"), "POST", "/admin/groups", {"name": "devs"}, None),
         (
             AddMembersToGroup("devs", ("a", "b")),
