@@ -72,8 +72,8 @@ KINDS: tuple[Kind, ...] = (
 )
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
 first, and the seats they free may be needed by joiners. Whose name somebody else gets is set aside under a temporary
-one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between. Pictures
-come last: nobody's access waits for them."""
+one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between.
+Pictures come last: nobody's access waits for them."""
 
 REMOVING: frozenset[str] = frozenset(
     {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership", "reset_picture"}

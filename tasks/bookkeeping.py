@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from directory.call import Call, SetPicture
+from directory.errors import OperationRefused
 from ledger.instant import now
 from ledger.journal import Consequences
 from ledger.opening import Ledger
@@ -31,6 +34,7 @@ class Bookkeeper:
 
     def __init__(self, ledger: Ledger, plan: Plan, run_id: str, *, clock: Clock = now) -> None:
         self._journal = ledger.journal
+        self._pictures = ledger.pictures
         self._plan_id = plan.id
         self._sync = plan.header.sync
         self._run_id = run_id
@@ -52,6 +56,20 @@ class Bookkeeper:
     def fail(self, seqs: Iterable[int], error: str) -> None:
         """The target said no, or nothing was heard of it."""
         self._journal.failed(self._plan_id, self._run_id, seqs, error)
+
+    def filled(self, call: Call) -> Call:
+        """The call with its picture, as it was when the plan was made. Raises `OperationRefused` where it is gone."""
+        if not isinstance(call, SetPicture):
+            return call
+        content = self._pictures.content(call.digest)
+        if content is None:
+            raise OperationRefused(
+                "the picture of this plan is not kept any more, since the source has had another one",
+                subject=f"account {call.username}",
+                not_done="its picture was not set",
+                next_step="make a new plan with `usersync plan`",
+            )
+        return replace(call, content=content)
 
     def skip(self, seqs: Iterable[int], why: str) -> None:
         """Not sent, because something before it failed."""

@@ -147,7 +147,7 @@ class Loader:
 
     async def _send(self, kind: str, call: Call) -> None:
         try:
-            await self._target.apply(call)
+            await self._target.apply(self._books.filled(call))
         except NotFound:
             if kind not in _GONE_IS_DONE:
                 raise
