@@ -182,7 +182,10 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     present = remembered(shop.ledger, shop.sync.name, target, shop.clock())
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
-    plan = await pictures(shop, plan, source, target)
+    try:
+        plan = await pictures(shop, plan, source, target)
+    except ConfigurationError as error:
+        raise placed(error, shop.path) from None
     plan = with_origins(shop.ledger, plan, selection, policy)
     so_far.plan, so_far.source = plan, source
     keep_sides(shop.ledger, shop.sync.name, source, target)

@@ -39,8 +39,10 @@ def test_every_format_becomes_a_square_png_of_the_size_that_is_wanted(kind: str)
     image = opened(content)
     assert (image.format, image.size) == ("PNG", (96, 96))
     red, blue = image.convert("RGB").getpixel((10, 48)), image.convert("RGB").getpixel((85, 48))
-    assert red[0] > 200 > 60 > red[2]
-    assert blue[2] > 200 > 60 > blue[0]
+    assert red[0] > 200
+    assert red[2] < 60
+    assert blue[2] > 200
+    assert blue[0] < 60
 
 
 def test_a_small_picture_is_not_enlarged():
@@ -86,7 +88,9 @@ def bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("size", [(8000, 8000), (60_000, 60_000)], ids=["large", "enormous"])
