@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.company import Company, Standing
+from tests import request_formulas
 from tests.e2e.matching import greatest_matching
 from tests.e2e.stage import Stage, staged
 
 CAP = 1000
-"""Rows of a page of Bitbucket, and of Okta's groups and members."""
-OKTA_USERS = 200
+"""Rows of a page of Bitbucket."""
 EVERYBODY = "stash-users"
 
 Memberships = Mapping[str, frozenset[str]]
@@ -38,13 +38,7 @@ def wanted(company: Company) -> Memberships:
 
 
 def source_reads(company: Company) -> int:
-    """Pages of users, of groups, and of the members of each group that has any; Everyone is derived."""
-    members = [len(company.effective_members(key)) for key in company.groups]
-    return (
-        math.ceil(len(company.people) / OKTA_USERS)
-        + math.ceil((len(company.groups) + 1) / CAP)
-        + sum(math.ceil(size / CAP) for size in members)
-    )
+    return request_formulas.okta(len(company.people), [len(company.effective_members(key)) for key in company.groups])
 
 
 def target_reads(accounts: int, sizes: Iterable[int]) -> int:

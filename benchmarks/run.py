@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("requests_made.py", "okta_read_time.py", "plan_million.py", "no_change_flow.py")
+BENCHMARKS = ("requests_made.py", "source_requests.py", "okta_read_time.py", "plan_million.py", "no_change_flow.py")
 
 
 def main() -> int:

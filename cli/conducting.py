@@ -26,10 +26,11 @@ _NO_SERVER = "Failed to reach API"
 class Order(NamedTuple):
     """What shall be run."""
 
-    mode: Literal["sync", "plan", "apply"]
+    mode: Literal["sync", "plan", "apply", "undo"]
     sync_file: str
     ledger_url: str | None = None
     plan_id: str = ""
+    """For an undo the run's id."""
     approved_by: str | None = None
     full: bool = False
 
@@ -37,7 +38,8 @@ class Order(NamedTuple):
 def conduct(order: Order, watcher: Watcher) -> Ending:
     """Run it to its end. Raises `UsersyncError` where it could not begin, `Interrupted` after Ctrl-C."""
     try:
-        if os.environ.get("PREFECT_API_URL"):
+        # An undo writes nothing, so no flow run has to show for it; the plan that it makes is applied by one.
+        if os.environ.get("PREFECT_API_URL") and order.mode != "undo":
             return _on_prefect(order)
         return asyncio.run(_here(order, watcher))
     except KeyboardInterrupt:
@@ -51,11 +53,13 @@ async def _here(order: Order, watcher: Watcher) -> Ending:
 
 
 def _run(order: Order, shop: Workshop) -> Awaitable[Ending]:
-    from flows.pipeline import apply_plan, make_plan, run_sync  # noqa: PLC0415 -- SciPy and all the decisions
+    from flows.pipeline import apply_plan, make_plan, make_undo, run_sync  # noqa: PLC0415 -- SciPy and all the decisions
 
     match order.mode:
         case "plan":
             return make_plan(shop)
+        case "undo":
+            return make_undo(shop, order.plan_id)
         case "apply":
             return apply_plan(shop, order.plan_id, approved_by=order.approved_by)
         case _:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, failures, plans, runs, whatif
+from cli import cases, checks, failures, plans, runs, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -51,6 +51,7 @@ app.command()(plans.plan)
 app.command()(runs.sync)
 app.command()(plans.show)
 app.command()(plans.apply)
+app.command()(undoing.undo)
 app.command("runs")(runs.list_runs)
 app.command()(runs.results)
 app.command()(checks.schema)

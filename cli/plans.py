@@ -34,6 +34,7 @@ KindName = Literal[
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
     "set_picture",
     "reset_picture",
 ]

@@ -18,6 +18,7 @@ from ledger.runs import Run
 from reconcile.freshness import freshness
 from reconcile.plan import Finding, Plan, Waiting
 from reconcile.sanity import source_stats
+from reconcile.undo_plan import undo
 from tasks.bookkeeping import Bookkeeper
 from tasks.crashes import settle_doubts, without_results
 from tasks.decide import diff, normalize, scope_of, select
@@ -35,9 +36,10 @@ from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
 from tasks.snapshots import keep_acted_on, keep_sides
 from tasks.sync_file import placed
+from tasks.undoing import done_by_run, scope_of_operations
 from tasks.workshop import Workshop
 
-__all__ = ["apply_plan", "make_plan", "run_sync"]
+__all__ = ["apply_plan", "make_plan", "make_undo", "run_sync"]
 
 Outcome = tuple[Status, str, str]
 """Status, what happened, what to do next."""
@@ -86,6 +88,26 @@ async def make_plan(shop: Workshop) -> Ending:
         if plan.header.waiting is not None:
             return _rest_held(plan.header.waiting, stored)
         return "planned", stored, f"usersync apply {plan.id[:8]}"
+
+    return await _run(shop, "plan", body)
+
+
+async def make_undo(shop: Workshop, run_id: str) -> Ending:
+    """Plan to take back what a run changed, and store it; nothing is written to the target."""
+    done = done_by_run(shop.ledger, shop.sync.name, run_id)
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        target = await extract_target(shop.target, scope_of_operations(done), shop.observer)
+        await _close_crashed(shop, target, so_far.run.id)
+        present = remembered(shop.ledger, shop.sync.name, target, shop.clock())
+        plan = undo(done, target, present, shop.sync.policy, shop.names, run_id=run_id)
+        so_far.plan = plan
+        shop.observer.planned(plan)
+        if not await guard(shop.ledger, plan):
+            return _held(plan)
+        if plan.empty:
+            return "nothing_to_do", f"nothing of run {run_id} is left that can be undone", "nothing needs to be done"
+        return "planned", f"plan {plan.id[:8]} is stored, nothing was written", f"usersync apply {plan.id[:8]}"
 
     return await _run(shop, "plan", body)
 

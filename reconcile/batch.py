@@ -33,7 +33,7 @@ __all__ = ["Batch", "batches", "pack", "split"]
 
 
 ADOPTED = 1000
-"""Adoptions and notes of leavers need no call, so that many are written down at once."""
+"""Adoptions, releases and notes of leavers need no call, so that many are written down at once."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Batch:
 
 
 def batches(operations: pl.DataFrame, *, most_members: int) -> Iterator[tuple[str, list[Batch]]]:
-    """Per kind, in order, the batches, wave by wave. `adopt` and `leave` come without a call.
+    """Per kind, in order, the batches, wave by wave. `adopt`, `leave` and `release` come without a call.
 
     `operations` has the schema `reconcile.plan.OPERATIONS`; `most_members` caps one call's memberships.
     """
@@ -64,7 +64,7 @@ def pack(kind: str, chosen: pl.DataFrame, *, most_members: int) -> list[Batch]:
         return []
     if kind == "add_membership":
         return _additions(chosen, most_members)
-    if kind in {"adopt", "leave"}:
+    if kind in {"adopt", "leave", "release"}:
         seqs = chosen["seq"].to_list()
         return [Batch(kind, (), tuple(seqs[start : start + ADOPTED])) for start in range(0, len(seqs), ADOPTED)]
     if kind == "rename":

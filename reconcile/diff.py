@@ -31,7 +31,7 @@ from reconcile.stages import with_due
 from reconcile.succession import make_way, vacated, with_successors
 from reconcile.waves import waves
 
-__all__ = ["Difference", "Present", "diff"]
+__all__ = ["Difference", "Present", "diff", "in_order"]
 
 _KIND_ORDER = {kind: number for number, kind in enumerate(KINDS)}
 
@@ -135,7 +135,7 @@ def diff(
         removed = removed.clear()
     return Difference(
         correlation=given.correlation,
-        operations=_in_order(operations),
+        operations=in_order(operations),
         withheld=dict(sorted(withheld.items())),
         withheld_people=withheld_people,
         removed=removed,
@@ -176,7 +176,8 @@ def _managed(named: pl.DataFrame, leavers: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _in_order(operations: pl.DataFrame) -> pl.DataFrame:
+def in_order(operations: pl.DataFrame) -> pl.DataFrame:
+    """Operations in the order in which they are carried out, numbered, schema `reconcile.plan.OPERATIONS`."""
     order = pl.col("kind").replace_strict(_KIND_ORDER, return_dtype=pl.UInt8, default=None)
     keys = [order, pl.col("wave"), folded("username"), folded("group"), pl.col("external_id")]
     complete = operations.with_columns(

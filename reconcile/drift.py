@@ -13,14 +13,20 @@ from reconcile.select import Selection
 
 __all__ = ["origins"]
 
-_GAINING = ("create", "adopt", "restore_access")
+_GAINING = ("create", "adopt")
 _PICTURES = ("set_picture", "reset_picture")
 _CHANGING = ("rename", "update")
 _DETAILS = ("username", "email", "display_name")
 
 
-def origins(operations: pl.DataFrame, now: Selection, then: Selection, by_new_rules: Selection | None) -> pl.DataFrame:
-    """The origin of every operation, schema `ORIGINS`.
+def origins(
+    operations: pl.DataFrame,
+    now: Selection,
+    then: Selection,
+    by_new_rules: Selection | None,
+    links: pl.DataFrame,
+) -> pl.DataFrame:
+    """The origin of every operation, schema `ORIGINS`. `links` has the columns `external_id` and `state`.
 
     `then` is what the source of the last run that ended well wanted by the rules of that time, `by_new_rules` what it
     would have wanted by today's; None where the rules are the same or cannot be used with it.
@@ -34,6 +40,7 @@ def origins(operations: pl.DataFrame, now: Selection, then: Selection, by_new_ru
         .join(_wanted(now, concerned, "now"), on="external_id", how="left", maintain_order="left")
         .join(_given(then, concerned, "given_then"), on=["external_id", "key"], how="left", maintain_order="left")
         .join(_given(rules, concerned, "given_rules"), on=["external_id", "key"], how="left", maintain_order="left")
+        .join(links.select("external_id", "state"), on="external_id", how="left", maintain_order="left")
         .with_columns(
             pl.col("wanted_then", "wanted_rules", "given_then", "given_rules").fill_null(value=False),
             pl.col("key").is_in(_given_to_anybody(then).implode()).alias("in_use_then"),
@@ -71,7 +78,10 @@ def _origin() -> pl.Expr:
         .when(kind.is_in(_PICTURES))
         # Nobody reads the pictures of the target: one is due when the source's changed.
         .then(pl.lit("source"))
-        .when((kind == "remove_access") & ~pl.col("wanted_then"))
+        .when(kind == "restore_access")
+        .then(_rules_if(~pl.col("wanted_then") & pl.col("wanted_rules")))
+        # Access that was taken before can only be there again because somebody gave it.
+        .when((kind == "remove_access") & ~pl.col("wanted_then") & (pl.col("state") == "access_removed"))
         .then(pl.lit("drift"))
         .otherwise(_rules_if(pl.col("wanted_then") & ~pl.col("wanted_rules")))
     )

@@ -24,6 +24,7 @@ _TITLES = {
     "restore_access": "restore access",
     "add_membership": "add to group",
     "remove_membership": "remove from group",
+    "release": "release account",
     "set_picture": "set picture",
     "reset_picture": "reset picture",
 }
@@ -46,6 +47,8 @@ def headline(plan: Plan) -> str:
     """One line: `Plan 7c1f0a2b  okta → http://…  9,980 people, complete read`."""
     header = plan.header
     read = "complete read" if header.complete else "INCOMPLETE read: nothing is removed"
+    if header.undoes:
+        read = "taken back"
     people = f"{plan.verdicts.height:,} people"
     return f"Plan {plan.id[:8]}  {header.source} → {header.target}  {people}, {read}"
 
@@ -181,6 +184,9 @@ def markdown(plan: Plan, *, status: str, next_step: str, applied: dict[str, int]
     if not header.complete:
         lines += ["", "## The source was read incompletely, so nothing is removed", ""]
         lines += [f"- {finding}" for finding in header.source_findings]
+    if header.not_undone:
+        lines += ["", "## Not undone", ""]
+        lines += [f"- {said}" for said in header.not_undone]
     if drift := by_hand(plan):
         lines += ["", f"Drift: {drift}."]
     if header.left_behind:

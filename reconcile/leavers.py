@@ -173,7 +173,8 @@ def restore_operations(
 ) -> pl.DataFrame:
     """Returners regain the local access that was taken away; managed groups come back by the source alone.
 
-    Of several grants that are remembered of one person the lowest comes back.
+    Of several grants that are remembered of one person the lowest comes back, and none where somebody gave them one
+    since. What they have is not given again.
     """
     left = links.filter(pl.col("left_at").is_not_null())["external_id"]
     returners = named.filter(
@@ -186,7 +187,9 @@ def restore_operations(
         .select("external_id", folded("name").alias("key"))
         .unique()
         .join(managed.select("key"), on="key", how="anti")
-        .join(target.groups.select("key", "name"), on="key")
+        .join(target.groups.select("key", "name", "number"), on="key")
+        .join(returners.select("external_id", "account"), on="external_id")
+        .join(target.members, on=["account", "number"], how="anti")
         .sort("key")
         .group_by("external_id", maintain_order=True)
         .agg(pl.col("name").alias("groups"))
@@ -202,6 +205,7 @@ def restore_operations(
         returners.join(groups, on="external_id", how="left", maintain_order="left")
         .join(permissions, on="external_id", how="left", maintain_order="left")
         .with_columns(pl.col("groups").fill_null([]))
+        .with_columns(pl.when(pl.col("permission").is_null()).then("restored").alias("restored"))
         .select(
             pl.lit("restore_access").alias("kind"),
             "external_id",

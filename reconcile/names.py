@@ -18,13 +18,10 @@ from reconcile.numbered import NumberedTarget
 from reconcile.policy import People
 from reconcile.select import Selection
 
-__all__ = ["ASIDE", "GivenNames", "give_names", "slot"]
-
-ASIDE = "usersync-renaming"
-"""How a temporary name begins; the account's id follows."""
+__all__ = ["FreedNames", "GivenNames", "free_names", "give_names", "slot"]
 
 _SPELLINGS = ("usersync-renaming-{}", "usersync-renaming-{}-2", "usersync-renaming-{}-3", "renaming-{}", "aside-{}")
-"""Temporary names, the first that nobody has, wants or protects."""
+"""Temporary names with the account's id, the first that nobody has, wants or protects."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,14 @@ class GivenNames:
     """As before, with a `problem` for everybody whose name cannot be given."""
     aside: pl.DataFrame
     """Accounts that are set aside first: `account` UInt32, `aside` String, their temporary name."""
+
+
+@dataclass(frozen=True)
+class FreedNames:
+    problems: pl.DataFrame
+    """Who does not get the name, and why: `person` UInt32, `name_problem` String."""
+    aside: pl.DataFrame
+    """As `GivenNames.aside`."""
 
 
 def slot(key: pl.Expr) -> pl.Expr:
@@ -48,8 +53,26 @@ def give_names(
 ) -> GivenNames:
     """Decide who gets the name that they want. `vacated` are the accounts that are deleted first: `account` UInt32."""
     asking = _asking(correlation, selection, target)
+    freed = free_names(asking, target, policy, vacated, _owners(correlation, selection))
+    people = correlation.people.join(freed.problems, on="person", how="left", maintain_order="left").with_columns(
+        pl.coalesce("problem", "name_problem").alias("problem")
+    )
+    return GivenNames(replace(correlation, people=people.drop("name_problem")), freed.aside)
+
+
+def free_names(
+    asking: pl.DataFrame, target: NumberedTarget, policy: People, vacated: pl.DataFrame, owners: pl.DataFrame
+) -> FreedNames:
+    """Decide for people who want another name than they have.
+
+    `asking` has `person` UInt32, `external_id`, `account`, `account_id`, `username` (the wish), `key`, `slot`, and
+    whether their account `moves` when they get it; `owners` has `holder` (account) and `holder_id`, who owns it.
+    """
     if asking.height == 0:
-        return GivenNames(correlation, pl.DataFrame(schema={"account": pl.UInt32, "aside": pl.String}))
+        return FreedNames(
+            pl.DataFrame(schema={"person": pl.UInt32, "name_problem": pl.String}),
+            pl.DataFrame(schema={"account": pl.UInt32, "aside": pl.String}),
+        )
     blocks = _blocks(asking, target, vacated)
     twins = asking.filter(pl.col("slot").is_duplicated())
     temporary = _temporary_names(asking, blocks, target, policy)
@@ -61,7 +84,6 @@ def give_names(
         labels=dict(movers.iter_rows()),
     )
     stuck |= set(blocks.filter(pl.col("holder_person").is_in(list(stuck)))["person"])
-    problems = _problems(asking, blocks, twins, stuck, _owners(correlation, selection))
     # Bitbucket gives what is left of a deleted account (keys, tokens) to one that is created under its name.
     inherited = blocks.join(
         asking.filter(pl.col("account").is_null() & ~pl.col("person").is_in(list(stuck))), on="person", how="semi"
@@ -69,11 +91,8 @@ def give_names(
     hopping = pl.concat(
         [asking.filter(pl.col("person").is_in(list(hops)))["account"], inherited["holder"]]
     ).drop_nulls()
-    people = correlation.people.join(problems, on="person", how="left", maintain_order="left").with_columns(
-        pl.coalesce("problem", "name_problem").alias("problem")
-    )
-    return GivenNames(
-        replace(correlation, people=people.drop("name_problem")),
+    return FreedNames(
+        _problems(asking, blocks, twins, stuck, owners),
         temporary.filter(pl.col("account").is_in(hopping.implode())).select("account", "aside"),
     )
 

@@ -13,16 +13,17 @@ from reconcile.names import slot
 from reconcile.numbered import NumberedTarget
 from reconcile.plan import REMOVING, Finding
 
-__all__ = ["Parting", "part"]
+__all__ = ["HELD_KINDS", "Parting", "part"]
 
 _RENAMING = frozenset({"rename", "set_aside"})
 _TAKING = REMOVING - {"remove_membership"}
-_HELD_KINDS: Mapping[str, frozenset[str]] = {
+HELD_KINDS: Mapping[str, frozenset[str]] = {
     "deactivations": _TAKING,
     "deletions": frozenset({"delete", "erase"}),
     "erasures": frozenset({"erase"}),
     "anonymisations": frozenset({"anonymise"}),
     "renames": _RENAMING,
+    "clearings": frozenset({"update"}),
     "adoptions": frozenset({"adopt"}),
     "memberships_removed": REMOVING,
     "memberships_removed_per_group": REMOVING,
@@ -47,9 +48,9 @@ def part(difference: Difference, target: NumberedTarget, findings: Iterable[Find
     """Divide the operations; None where nothing can go on without what waits. Numbers stay those of the whole plan."""
     kinds: set[str] = set()
     for finding in findings:
-        if finding.kind not in _HELD_KINDS:
+        if finding.kind not in HELD_KINDS:
             return None
-        kinds |= _HELD_KINDS[finding.kind]
+        kinds |= HELD_KINDS[finding.kind]
     operations = difference.operations
     dangerous = pl.col("kind").is_in(list(kinds))
     people = _bound(operations, operations.filter(dangerous & pl.col("kind").is_in(list(_BINDING))))

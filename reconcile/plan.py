@@ -47,6 +47,7 @@ Kind = Literal[
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
     "set_picture",
     "reset_picture",
 ]
@@ -67,6 +68,7 @@ KINDS: tuple[Kind, ...] = (
     "restore_access",
     "add_membership",
     "remove_membership",
+    "release",
     "set_picture",
     "reset_picture",
 )
@@ -190,6 +192,10 @@ class PlanHeader(BaseModel):
     seats_used: int | None = None
     seats_after: int | None = None
     seats_maximum: int | None = None
+    undoes: str | None = None
+    """The run that the plan takes back; such a plan reads no source."""
+    not_undone: tuple[str, ...] = ()
+    """What of that run cannot be taken back or was changed since, one sentence a kind and reason."""
     held: tuple[Finding, ...] = ()
     """What the guard stopped at; empty when it is clear."""
     waiting: Waiting | None = None

@@ -8,7 +8,7 @@ from reconcile.diff import Difference
 from reconcile.plan import VERDICTS
 from reconcile.select import Selection
 
-__all__ = ["grants_of", "judge_people"]
+__all__ = ["grants_of", "judge_people", "planned_outcomes"]
 
 _OUTCOME = {
     "erase": "erased",
@@ -24,6 +24,7 @@ _OUTCOME = {
     "update": "updated",
     "add_membership": "updated",
     "remove_membership": "updated",
+    "release": "updated",
     "leave": "leaving",
 }
 """The outcome that each kind of operation makes, the weightiest first."""
@@ -38,20 +39,7 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
     `grants` comes from `grants_of`.
     """
     correlation = difference.correlation
-    ranks = {kind: rank for rank, kind in enumerate(_OUTCOME)}
-    outcomes = pl.DataFrame({"rank": list(ranks.values()), "planned": list(_OUTCOME.values())})
-    planned = (
-        difference.operations.filter(pl.col("external_id").is_not_null())
-        .with_columns(pl.col("kind").replace_strict(ranks, return_dtype=pl.Int64).alias("rank"))
-        .sort("rank", "seq")
-        .group_by("external_id", maintain_order=True)
-        .agg(
-            pl.col("rank").first(),
-            pl.col("username").first().alias("account_name"),
-            pl.col("reason").first().alias("why"),
-        )
-        .join(outcomes, on="rank")
-    )
+    planned = planned_outcomes(difference.operations)
     trouble = correlation.people.filter(pl.col("problem").is_not_null()).select("person", "problem")
     absent = correlation.people.filter(pl.col("match") == "absent").select("person", pl.lit(value=True).alias("absent"))
     protected = correlation.people.filter(pl.col("match") == "protected").select(
@@ -121,6 +109,24 @@ def judge_people(selection: Selection, difference: Difference, grants: pl.DataFr
         )
         .select(pl.col(name).cast(dtype) for name, dtype in VERDICTS.items())
         .sort("external_id")
+    )
+
+
+def planned_outcomes(operations: pl.DataFrame) -> pl.DataFrame:
+    """What operations make of each person: `external_id`, `planned` (outcome), `account_name`, `why`."""
+    ranks = {kind: rank for rank, kind in enumerate(_OUTCOME)}
+    outcomes = pl.DataFrame({"rank": list(ranks.values()), "planned": list(_OUTCOME.values())})
+    return (
+        operations.filter(pl.col("external_id").is_not_null())
+        .with_columns(pl.col("kind").replace_strict(ranks, return_dtype=pl.Int64).alias("rank"))
+        .sort("rank", "seq")
+        .group_by("external_id", maintain_order=True)
+        .agg(
+            pl.col("rank").first(),
+            pl.col("username").first().alias("account_name"),
+            pl.col("reason").first().alias("why"),
+        )
+        .join(outcomes, on="rank")
     )
 
 

@@ -24,7 +24,7 @@ Clock = Callable[[], datetime]
 """Says what time it is, in UTC."""
 
 _TAKING = ("remove_access", "strip_groups", "anonymise")
-_LINKING = (*_TAKING, "create", "adopt", "set_aside", "rename", "leave", "restore_access", "delete", "erase")
+_LINKING = (*_TAKING, "create", "adopt", "set_aside", "rename", "leave", "restore_access", "delete", "erase", "release")
 _NAMES = ("username", "email", "display_name")
 _PICTURES = ("set_picture", "reset_picture")
 
@@ -91,6 +91,8 @@ class Bookkeeper:
         people = [row["external_id"] for row in rows]
         if kind == "erase":
             return Consequences(self._sync, unlinked=people, forgotten=people)
+        if kind == "release":
+            return Consequences(self._sync, unlinked=people)
         if kind == "delete":
             # A link whose account is still to be erased stays: nothing else knows of it any more.
             kept = [row for row in rows if _link_stays(row)]

@@ -32,4 +32,5 @@ def with_origins(ledger: Ledger, plan: Plan, selection: Selection, policy: Polic
         except ConfigurationError:
             # The new rules name a column that the source did not have then: what they change cannot be told apart.
             by_new_rules = None
-    return replace(plan, origins=origins(plan.operations, selection, then, by_new_rules))
+    links = ledger.links.frame(plan.header.sync)
+    return replace(plan, origins=origins(plan.operations, selection, then, by_new_rules, links))

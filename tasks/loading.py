@@ -39,8 +39,17 @@ _GIVE_UP_AFTER = 10
 _GONE_IS_DONE = frozenset({"remove_access", "strip_groups", "delete", "erase", "remove_membership"})
 _DEPENDENT = frozenset(
     {
-        *("delete", "erase", "rename", "create", "update", "restore_access", "add_membership", "remove_membership"),
-        *("set_picture", "reset_picture"),
+        "delete",
+        "erase",
+        "rename",
+        "create",
+        "update",
+        "restore_access",
+        "add_membership",
+        "remove_membership",
+        "release",
+        "set_picture",
+        "reset_picture",
     }
 )
 _FREES_NAME = frozenset({"set_aside", "delete", "rename"})

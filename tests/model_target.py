@@ -234,7 +234,7 @@ class Ledger:
             case "delete" if after.get("state"):
                 self.links[person][1:] = [operation["username"], after["state"]]
                 self._forget(person)
-            case "delete" | "erase":
+            case "delete" | "erase" | "release":
                 del self.links[person]
                 self._forget(person)
             case "leave":

@@ -69,6 +69,7 @@ _COUNTED_IF_ANY: tuple[Kind, ...] = (
     "anonymise",
     "erase",
     "set_aside",
+    "release",
     "set_picture",
     "reset_picture",
 )
@@ -95,7 +96,11 @@ def overview(
         yield from _counts(header.counts, width)
         yield Text()
     else:
-        yield from labelled("to do", "nothing: the target is as the source says", width=width)
+        yield from labelled(
+            "to do",
+            "nothing that can be taken back" if header.undoes else "nothing: the target is as the source says",
+            width=width,
+        )
     yield from _guard(plan, width, findings, approved_by)
     if drift := by_hand(plan):
         yield from labelled("drift", f"{drift}: usersync show {plan.id[:8]} --origin drift", width=width)
@@ -107,6 +112,11 @@ def overview(
 
 
 def _source(header: PlanHeader, width: int | None) -> Iterator[Text]:
+    if header.undoes:
+        yield from labelled("undoes", f"run {header.undoes}; the source is not asked", width=width)
+        for number, said in enumerate(header.not_undone):
+            yield from labelled("" if number else "not undone", f"· {said}", width=width)
+        return
     if header.complete:
         yield from labelled("source", "read completely", width=width)
         return

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from joserfc.jwk import RSAKey
 
+from sandbox.founding import company_options, founded
 from sandbox.google.simulator import GoogleSimulator
-from sandbox.google.switches import ADMIN, ServiceAccount
-from sandbox.population import company
+from sandbox.google.switches import ADMIN, ServiceAccount, Switches
 from sandbox.standalone import serve_until_stopped
 
 EMAIL = "usersync@sandbox.iam.gserviceaccount.example"
@@ -24,14 +24,13 @@ EMAIL = "usersync@sandbox.iam.gserviceaccount.example"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.google", description="Serve a simulated Google Workspace.")
     parser.add_argument("--key-file", type=Path, required=True, help="where the service account's key is written")
-    parser.add_argument("--people", type=int, default=500)
-    parser.add_argument("--groups", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    company_options(parser)
     parser.add_argument("--port", type=int, default=8085)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes longer")
+    parser.add_argument("--queries-a-minute", type=int, default=2400, help="Google's quota for one administrator")
     chosen = parser.parse_args()
     key = RSAKey.generate_key(2048, {"kid": "sandbox-key"})
-    simulator = GoogleSimulator(company(chosen.people, chosen.groups, chosen.seed))
+    simulator = GoogleSimulator(founded(chosen), Switches(queries_a_minute=chosen.queries_a_minute))
     simulator.register(ServiceAccount(EMAIL, {"sandbox-key": key.as_dict(private=False)}))
     simulator.app.latency_seconds = chosen.latency
     with os.fdopen(os.open(chosen.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

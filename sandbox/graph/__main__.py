@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import argparse
 
+from sandbox.founding import company_options, founded
 from sandbox.graph.simulator import GraphSimulator
 from sandbox.graph.switches import CLIENT_ID, CLIENT_SECRET, TENANT, Switches
-from sandbox.population import company
 from sandbox.standalone import serve_until_stopped
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.graph", description="Serve a simulated Entra tenant.")
-    parser.add_argument("--people", type=int, default=500)
-    parser.add_argument("--groups", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    company_options(parser)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--resource-units", type=int, default=8000, help="Graph's budget for ten seconds")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes longer")
     chosen = parser.parse_args()
     switches = Switches(resource_units=chosen.resource_units)
-    simulator = GraphSimulator(company(chosen.people, chosen.groups, chosen.seed), switches)
+    simulator = GraphSimulator(founded(chosen), switches)
     simulator.app.latency_seconds = chosen.latency
     announced: dict[str, object] = {"tenant": TENANT, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     serve_until_stopped(simulator.app, announced, chosen.port)

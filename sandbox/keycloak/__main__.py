@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import argparse
 
+from sandbox.founding import company_options, founded
 from sandbox.keycloak.simulator import KeycloakSimulator
 from sandbox.keycloak.switches import CLIENT_ID, CLIENT_SECRET, REALM, Switches
-from sandbox.population import company
 from sandbox.standalone import serve_until_stopped
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.keycloak", description="Serve a simulated Keycloak realm.")
-    parser.add_argument("--people", type=int, default=500)
-    parser.add_argument("--groups", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    company_options(parser)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--token-seconds", type=int, default=60, help="how long an access token is valid")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes longer")
     chosen = parser.parse_args()
     switches = Switches(token_seconds=chosen.token_seconds, admin_events_enabled=True)
-    simulator = KeycloakSimulator(company(chosen.people, chosen.groups, chosen.seed), switches)
+    simulator = KeycloakSimulator(founded(chosen), switches)
     simulator.app.latency_seconds = chosen.latency
     announcement: dict[str, object] = {"realm": REALM, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     serve_until_stopped(simulator.app, announcement, chosen.port)

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import argparse
 
+from sandbox.founding import company_options, founded
 from sandbox.okta.simulator import OktaSimulator
 from sandbox.okta.switches import ENTERPRISE_LIMITS, SSWS_TOKEN, Switches
-from sandbox.population import company
 from sandbox.standalone import serve_until_stopped
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.okta", description="Serve a simulated Okta organisation.")
-    parser.add_argument("--people", type=int, default=500)
-    parser.add_argument("--groups", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    company_options(parser)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--limit-factor", type=float, default=1.0, help="multiplies Okta's rate limits")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes longer")
     chosen = parser.parse_args()
     limits = {bucket: max(2, int(limit * chosen.limit_factor)) for bucket, limit in ENTERPRISE_LIMITS.items()}
-    simulator = OktaSimulator(company(chosen.people, chosen.groups, chosen.seed), Switches(limits=limits))
+    simulator = OktaSimulator(founded(chosen), Switches(limits=limits))
     simulator.app.latency_seconds = chosen.latency
     serve_until_stopped(simulator.app, {"token": SSWS_TOKEN}, chosen.port)
 

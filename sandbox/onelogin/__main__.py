@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import argparse
 
+from sandbox.founding import company_options, founded
 from sandbox.onelogin.simulator import OneLoginSimulator
 from sandbox.onelogin.switches import CLIENT_ID, CLIENT_SECRET
-from sandbox.population import company
 from sandbox.standalone import serve_until_stopped
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.onelogin", description="Serve a simulated OneLogin.")
-    parser.add_argument("--people", type=int, default=500)
-    parser.add_argument("--groups", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    company_options(parser)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes longer")
     chosen = parser.parse_args()
-    simulator = OneLoginSimulator(company(chosen.people, chosen.groups, chosen.seed))
+    simulator = OneLoginSimulator(founded(chosen))
     simulator.app.latency_seconds = chosen.latency
     serve_until_stopped(simulator.app, {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}, chosen.port)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from sandbox.graph.state import Link
 from sandbox.graph.switches import CLIENT_ID
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.entra_stage import CERTIFICATE, MARKED_SECRET, PRIVATE, THUMBPRINT, entra, settings_for, tenant
 from tests.contract.judged import Judged
@@ -216,17 +216,7 @@ async def test_the_number_of_requests_is_what_the_pages_need():
     assert snapshot.completeness.complete
     sizes = [len(simulator.state.members(group)) for group in simulator.state.groups()]
     token = 1
-    assert snapshot.requests == len(simulator.requests) == token + requests_for(2500, sizes)
-
-
-def requests_for(people: int, sizes: list[int]) -> int:
-    """To Graph: pages of users, pages of groups, and batches of twenty pages of members."""
-    users, groups = math.ceil(people / 999), math.ceil(len(sizes) / 999)
-    return users + groups + math.ceil(sum(max(1, math.ceil(size / 999)) for size in sizes) / 20)
-
-
-def test_a_hundred_thousand_people_in_five_thousand_groups_need_362_requests_and_a_token():
-    assert requests_for(100_000, [200] * 4980 + [5000] * 20) == 101 + 6 + 255
+    assert snapshot.requests == len(simulator.requests) == token + request_formulas.entra(2500, sizes)
 
 
 @pytest.mark.parametrize("kind", [FaultKind.EARLY_END, FaultKind.LOST_ROW])

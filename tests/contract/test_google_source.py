@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from sandbox.faults import Fault, FaultKind
 from sandbox.google import ADMIN, GoogleSimulator, Member, ServiceAccount, Switches
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests import request_formulas
 from tests.contract.google_description import google_description
 from tests.contract.judged import Judged
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage, effective_members
@@ -355,15 +355,8 @@ async def test_the_number_of_requests_is_what_the_pages_need(monkeypatch: pytest
         snapshot = await source.read()
         sizes = [len(simulator.state.members(group_id)) for group_id in simulator.state.group_ids()]
         await source.close()
-    members = sum(math.ceil(size / 20) for size in sizes)
-    assert snapshot.requests == len(simulator.requests) == 1 + math.ceil(1500 / 500) + math.ceil(30 / 20) + members
-
-
-def test_a_hundred_thousand_people_in_five_thousand_groups_need_about_5700_requests() -> None:
-    settings = GoogleSettings(service_account_key="env:X", subject=ADMIN)
-    sizes = [200] * 4980 + [5000] * 20
-    lists = math.ceil(100_000 / settings.users_page) + math.ceil(5000 / settings.members_page)
-    assert lists + sum(math.ceil(size / settings.members_page) for size in sizes) == 5705
+    token, lists = 1, request_formulas.google(1500, sizes, users_page=500, members_page=20)
+    assert snapshot.requests == len(simulator.requests) == token + lists
 
 
 async def test_check_says_who_acts_for_whom_and_which_attribute_nobody_has(

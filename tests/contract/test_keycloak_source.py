@@ -6,7 +6,6 @@ tests/e2e/test_keycloak_real.py reads a real Keycloak.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from sandbox.keycloak import CLIENT_ID, REALM, ConfidentialClient, KeycloakSimul
 from sandbox.keycloak.state import ServiceAccount
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.judged import Judged
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
@@ -246,18 +246,9 @@ async def test_requests_are_as_few_as_the_api_allows():
         snapshot = await source.read()
         await source.close()
     parents = {group.parent for group in firm.groups.values() if group.parent is not None}
-    token, top, counts = 1, 1, 2
-    expected = token + top + counts + len(parents) + len(firm.groups) + math.ceil(1300 / 500)
-    assert snapshot.requests == len(simulator.requests) == expected
-
-
-def test_a_hundred_thousand_people_in_five_thousand_groups_need_no_more_than_5200_requests():
-    settings = settings_for("https://id.example.org")
-    sizes = [200] * 4980 + [5000] * 20
-    counts, people = 2, math.ceil(100_000 / settings.page_size)
-    groups = math.ceil(5000 / settings.member_page_size)
-    members = sum(math.ceil(size / settings.member_page_size) for size in sizes)
-    assert counts + people + groups + members <= 5200
+    sizes = [len(firm.direct[group]) for group in firm.groups]
+    token, lists = 1, request_formulas.keycloak(1300, sizes, parents=len(parents), page_size=500)
+    assert snapshot.requests == len(simulator.requests) == token + lists
 
 
 async def test_a_cancelled_read_stops_asking(firm: Company):

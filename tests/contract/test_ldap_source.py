@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
 
 import pytest
 
@@ -13,6 +12,7 @@ from connectors.contract import CheckFinding, Progress, Reading
 from connectors.sources.ldap import LdapSettings, LdapSource
 from sandbox.company import Company, Person
 from sandbox.population import company as found_company
+from tests import request_formulas
 from tests.company_ldif import entry_uuid, locked, openldap
 from tests.company_on_slapd import CompanyOnSlapd
 from tests.contract.ldap_stage import aged, missing_here, settings_for
@@ -70,11 +70,9 @@ class TestOpenLdap(SourceContract):
 
 @pytest.mark.parametrize(("people", "groups"), [(400, 24), (10_000, 120)], ids=["400", "10000"])
 async def test_round_trips_are_pages_and_five_more(people: int, groups: int):
-    """The bind, the root DSE, what changed meanwhile (people, groups), and which server it was: so 100,000 people and
-    5,000 groups take 100 + 5 + 5 round trips, as long as the server gives lists of members whole."""
     company = found_company(people=people, groups=groups)
     with slapd(aged(openldap(company))) as server:
         snapshot = await LdapSource(settings_for(server)).read()
     assert snapshot.completeness.complete
     assert snapshot.people.height == people
-    assert snapshot.requests == ceil(people / 1000) + ceil(groups / 1000) + 5
+    assert snapshot.requests == request_formulas.ldap(people, groups)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -24,6 +23,7 @@ from sandbox.faults import Fault, FaultKind
 from sandbox.okta import OktaSimulator, Switches
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.judged import Judged
 from tests.contract.source_contract import QUICK, Sleeps
@@ -109,12 +109,11 @@ async def test_ten_people_who_changed_cost_at_most_25_requests_in_a_company_of_4
             if change.group_id is not None
             for known in firm.lineage(change.group_id)
         }
-        members = sum(math.ceil(len(firm.effective_members(group)) / 1000) for group in touched)
-        users, groups, log, deactivated = 1, 1, 1, 2
+        sizes = [len(firm.effective_members(group)) for group in touched]
         sent = len(simulator.requests)
         second = await changes(source, first)
         made = len(simulator.requests) - sent
-        assert made == second.snapshot.requests == users + groups + log + deactivated + members
+        assert made == second.snapshot.requests == request_formulas.okta_changes(10, 300, sizes, deactivated=2)
         assert made <= 25
         assert_equal(second.snapshot, await source.read())
         await source.close()

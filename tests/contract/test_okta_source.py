@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from sandbox.faults import Fault, FaultKind
 from sandbox.okta import OktaSimulator, ServiceApp, Switches
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.judged import Judged
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
@@ -269,16 +269,8 @@ async def test_the_number_of_requests_is_what_the_pages_need(token: str):
         snapshot = await source.read()
         await source.close()
     sizes = [len(firm.effective_members(group)) for group in firm.groups]
-    users, groups = math.ceil(1500 / 200), math.ceil((30 + 1) / 20)
-    members = sum(math.ceil(size / 50) for size in sizes)
-    assert snapshot.requests == len(simulator.requests) == users + groups + members
-
-
-def test_a_hundred_thousand_people_in_five_thousand_groups_need_no_more_than_5600_requests():
-    settings = OktaSettings(url="https://example.okta.com", token="env:X")
-    sizes = [200] * 4980 + [5000] * 20
-    users, groups = 100_000 / 200, math.ceil(5001 / settings.groups_page)
-    assert users + groups + sum(math.ceil(size / settings.members_page) for size in sizes) <= 5600
+    lists = request_formulas.okta(1500, sizes, groups_page=20, members_page=50)
+    assert snapshot.requests == len(simulator.requests) == lists
 
 
 async def test_the_whole_budget_of_a_window_is_used_without_a_refusal(token: str):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from sandbox.faults import Fault, FaultKind
 from sandbox.onelogin import OneLoginSimulator, Switches
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests import request_formulas
 from tests.contract.judged import Judged
 from tests.contract.onelogin_description import onelogin_description
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
@@ -278,13 +278,8 @@ async def test_the_number_of_requests_is_what_the_pages_need(monkeypatch: pytest
     with onelogin(firm, monkeypatch, minimum_calls_left=10) as (simulator, source):
         snapshot = await source.read()
         await source.close()
-    token, rate, roles = 1, 1, 1
-    assert snapshot.requests == len(simulator.requests) == math.ceil(1500 / 100) + roles + token + rate
-
-
-def test_a_hundred_thousand_people_in_five_thousand_roles_need_no_more_than_1050_requests() -> None:
-    settings = OneLoginSettings(url="https://example.onelogin.com", client_id="a", client_secret="env:X")
-    assert math.ceil(100_000 / settings.page_size) + math.ceil(5000 / 650) + 2 <= 1050
+    token, lists = 1, request_formulas.onelogin(1500, 30, asks_what_is_left=True)
+    assert snapshot.requests == len(simulator.requests) == token + lists
 
 
 async def test_check_says_how_many_there_are_and_how_many_calls_are_left(

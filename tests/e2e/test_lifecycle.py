@@ -118,16 +118,16 @@ def test_a_renamed_person_keeps_the_account_and_all_that_hangs_on_it(loaded: Sta
 
 
 def test_two_people_who_swap_their_names_keep_their_own_accounts(loaded: Stage) -> None:
-    """Neither may end up with the other's account: one makes way under a temporary name, and nothing else is touched."""
+    """One makes way under a temporary name, so that neither ends up with the other's account."""
     state = loaded.bitbucket.state
     one, other = loaded.active(2)
-    ids = [state.user(person.username).id for person in (one, other)]
+    accounts = [state.user(person.username) for person in (one, other)]
     groups = [state.groups_of(person.username) for person in (one, other)]
     loaded.company._update(one.id, login=other.login)
     loaded.company._update(other.id, login=one.login)
     played = loaded.sync()
     assert played.ending.status == "succeeded"
-    assert [state.user(person.username).id for person in (other, one)] == ids
+    assert [state.user(person.username) for person in (other, one)] == accounts
     assert [state.groups_of(person.username) for person in (other, one)] == groups
     assert [effect for effect, *_ in loaded.effects] == ["rename_user"] * 3
     loaded.assert_settled()

@@ -29,7 +29,7 @@ def due(
     old_rules = old_rules or rules
     plan = plan_of(now, there, known, rules)
     by_new = None if rules == old_rules else select(then, rules)
-    told = origins(plan.operations, select(now, rules), select(then, old_rules), by_new)
+    told = origins(plan.operations, select(now, rules), select(then, old_rules), by_new, known.links)
     assert told["seq"].to_list() == plan.operations["seq"].to_list()
     return plan.operations.join(told, on="seq").select("kind", "username", "group", "origin").rows()
 
@@ -93,6 +93,13 @@ def test_access_given_back_to_a_leaver_by_hand_is_drift_and_a_new_leaver_is_not(
         ("remove_access", "ann", None, "source"),
         ("remove_access", "bob", None, "drift"),
     ]
+
+
+def test_a_stage_that_is_due_is_no_drift():
+    nobody = source()
+    known = present([link("ann", state="left")])
+    there = target(["ann"], {"stash": ["ann"]}, permissions={"stash": "LICENSED_USER"})
+    assert due(nobody, nobody, there, known)[-1] == ("remove_access", "ann", None, "source")
 
 
 def test_a_group_that_was_deleted_by_hand_is_made_again_because_of_drift():

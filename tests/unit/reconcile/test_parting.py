@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from reconcile.parting import HELD_KINDS
+from reconcile.plan import KINDS as KINDS_OF_OPERATION
 from reconcile.plan import Plan
+from reconcile.policy import Guard
 from reconcile.sanity import SourceStats
 from tests.builders import (
     UNGUARDED,
@@ -145,6 +148,14 @@ def test_hold_all_is_the_default():
     assert plan.waiting is None
     assert plan.held
     assert plan.operations.height == 2
+
+
+def test_every_limit_says_what_waits_because_of_it():
+    whole = {"seats", "administrators_made"}
+    limits = set(Guard.model_fields) - {"on_hold", "small_group", "source"}
+    assert limits - whole <= HELD_KINDS.keys()
+    assert not whole & HELD_KINDS.keys()
+    assert set().union(*HELD_KINDS.values()) <= set(KINDS_OF_OPERATION)
 
 
 KINDS = ("deactivations", "deletions", "renames", "adoptions", "memberships_removed")
