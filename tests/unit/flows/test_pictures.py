@@ -204,10 +204,10 @@ async def test_a_column_is_compared_in_every_run(dressing: Workshop, gallery: Ga
 
 
 async def test_a_column_that_does_not_exist_is_a_mistake_of_the_sync_file(dressing: Workshop):
-    wrong = replace(dressing, sync=dressing.sync.model_copy(update={"pictures": PicturesSection(column="foto")}))
+    wrong = replace(dressing, sync=dressing.sync.model_copy(update={"pictures": PicturesSection(column="portrait")}))
     ending = await run_sync(wrong)
     assert ending.status == "refused"
-    assert "no column foto" in ending.message
+    assert "no column portrait" in ending.message
 
 
 async def test_a_source_without_pictures_says_so(shop: Workshop):

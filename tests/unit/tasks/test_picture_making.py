@@ -27,6 +27,12 @@ def opened(content: bytes) -> Image.Image:
     return image
 
 
+def colour(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    found = image.convert("RGB").getpixel((x, y))
+    assert isinstance(found, tuple)
+    return found
+
+
 def left_red_right_blue(width: int, height: int) -> Image.Image:
     image = Image.new("RGB", (width, height), (255, 0, 0))
     image.paste((0, 0, 255), (width // 2, 0, width, height))
@@ -38,7 +44,7 @@ def test_every_format_becomes_a_square_png_of_the_size_that_is_wanted(kind: str)
     content = made(file_of(left_red_right_blue(300, 200), kind), 96)
     image = opened(content)
     assert (image.format, image.size) == ("PNG", (96, 96))
-    red, blue = image.convert("RGB").getpixel((10, 48)), image.convert("RGB").getpixel((85, 48))
+    red, blue = colour(image, 10, 48), colour(image, 85, 48)
     assert red[0] > 200
     assert red[2] < 60
     assert blue[2] > 200
@@ -58,7 +64,7 @@ def test_a_photo_taken_with_the_camera_turned_stands_upright():
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     image = opened(made(file_of(left_red_right_blue(100, 100), "JPEG", exif=exif), 100)).convert("RGB")
-    top, bottom = image.getpixel((50, 10)), image.getpixel((50, 90))
+    top, bottom = colour(image, 50, 10), colour(image, 50, 90)
     assert top[0] > 200
     assert bottom[2] > 200
 
