@@ -29,7 +29,12 @@ class Admission:
     excluded: pl.Series
     """The same of `people.exclude`."""
     findings: tuple[str, ...]
-    """Groups that a filter names and the source does not have; each holds the plan."""
+    """Groups that `people.include` names and the source does not have; each holds the plan."""
+    unexcluded: tuple[str, ...]
+    """The same of `people.exclude`: whoever was kept out by such a group would be let in."""
+    keeps_out_by_groups: bool
+    """Whether a membership that was not read may let somebody in: an exclude filter names groups, or a condition the
+    column `groups`."""
 
 
 def admit(
@@ -57,7 +62,10 @@ def admit(
         people,
         included,
         excluded,
-        tuple(finding for key, one in given.items() for finding in unknown_groups(one, groups, key=key)),
+        unknown_groups(policy.people.include, groups, key="people.include"),
+        unknown_groups(policy.people.exclude, groups, key="people.exclude"),
+        any(one.groups for _, one in filters_of(policy.people.exclude, "people.exclude"))
+        or (looked_at is not None and GROUPS in set(_columns_of_filters(policy))),
     )
 
 
@@ -70,6 +78,10 @@ def _columns(policy: Policy) -> Iterator[str]:
     mapping = policy.attributes
     for value in (mapping.username, mapping.email, mapping.display_name, *mapping.extra.values()):
         yield from columns_used(value)
+    yield from _columns_of_filters(policy)
+
+
+def _columns_of_filters(policy: Policy) -> Iterator[str]:
     for given in (policy.people.include, policy.people.exclude):
         for _, one in filters_of(given, ""):
             if one.when is not None:

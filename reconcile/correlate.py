@@ -167,9 +167,11 @@ def _adopt(matched: pl.DataFrame, accounts: pl.DataFrame, linked: pl.DataFrame, 
 def _problems(matched: pl.DataFrame, accounts: pl.DataFrame) -> pl.DataFrame:
     """People that cannot be synced as they are: `person`, `problem` (one sentence, with the next step)."""
     name, email, display = pl.col("username"), pl.col("email"), pl.col("display_name")
+    # Whoever has no account and gets none wants no name.
+    wished = pl.when(pl.col("match") != "absent").then("key")
     seen = matched.with_columns(
         accounts["key"].gather(matched["account"]).alias("own_key"),
-        (pl.col("key").is_duplicated() & pl.col("key").is_not_null()).alias("shared"),
+        (wished.is_duplicated() & wished.is_not_null()).alias("shared"),
     ).filter(
         # Whoever keeps the name that they have can only have a text that is too long.
         name.is_null() | pl.col("key").ne_missing(pl.col("own_key")) | too_long(email) | too_long(display)

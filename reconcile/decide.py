@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,6 +22,9 @@ from reconcile.select import Selection, select
 from reconcile.verdicts import grants_of, judge_people
 
 __all__ = ["Names", "decide", "plan_selection"]
+
+_LETTING_IN = ("create", "adopt", "restore_access")
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def plan_selection(
     measures = measure(difference, numbered)
     held = (
         *(Finding(kind="source", measured=0, allowed=None, message=text) for text in selection.findings),
+        *(Finding(kind="exclusion", measured=0, allowed=None, message=text) for text in selection.unexcluded),
+        *_let_in_unseen(selection, difference, complete=complete),
         *implausible(source_stats(source, selection), last_good, policy.guard.source),
         *judge(measures, policy.guard),
     )
@@ -101,6 +107,22 @@ def plan_selection(
         if parting is not None and not judge(measure(parting.go_on, numbered), policy.guard):
             return plan(parting.go_on, (), plan(parting.waits, held))
     return plan(difference, held)
+
+
+def _let_in_unseen(selection: Selection, difference: Difference, *, complete: bool) -> Iterator[Finding]:
+    """People who get access while it is not known whether a group keeps them out."""
+    if complete or not selection.keeps_out_by_groups:
+        return
+    entering = difference.operations.filter(pl.col("kind").is_in(_LETTING_IN))
+    people = entering.unique("external_id", maintain_order=True)["username"]
+    if len(people):
+        yield Finding(
+            kind="exclusion",
+            measured=len(people),
+            allowed=0,
+            message=f"{len(people):,} people would be let in, and groups that keep people out were read incompletely",
+            samples=tuple(people.head(_NAMED)),
+        )
 
 
 def _put_off(verdicts: pl.DataFrame, going: Difference, waiting: Plan) -> pl.DataFrame:

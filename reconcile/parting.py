@@ -30,13 +30,16 @@ HELD_KINDS: Mapping[str, frozenset[str]] = {
     "groups_emptied": REMOVING,
     "administrators_touched": REMOVING | _RENAMING | {"adopt"},
     **dict.fromkeys(("source", "people_lost", "groups_lost", "memberships_lost"), REMOVING | _RENAMING),
-    "attribute_emptied": _RENAMING | {"update"},
+    "attribute_emptied": REMOVING | _RENAMING | {"update"},
 }
 """The kinds of operation that wait because of a finding. A finding that is not here is about what a plan gives
-(seats, new administrators), so the whole plan waits."""
+(seats, new administrators, people who were kept out), so the whole plan waits."""
 
 _BINDING = frozenset({"adopt", "rename", "set_aside", "delete", "anonymise"})
 """Kinds without which the rest of the same person's operations, or of whoever gets the name, cannot be right."""
+
+_UNBOUND = frozenset({"leave", "remove_access", "strip_groups"})
+"""What comes before all of those and is right without them: a leaver is out although the new name must wait."""
 
 
 class Parting(NamedTuple):
@@ -54,7 +57,8 @@ def part(difference: Difference, target: NumberedTarget, findings: Iterable[Find
     operations = difference.operations
     dangerous = pl.col("kind").is_in(list(kinds))
     people = _bound(operations, operations.filter(dangerous & pl.col("kind").is_in(list(_BINDING))))
-    waiting = dangerous | pl.col("external_id").is_in(people.implode()).fill_null(value=False)
+    bound = pl.col("external_id").is_in(people.implode()).fill_null(value=False) & ~pl.col("kind").is_in(_UNBOUND)
+    waiting = dangerous | bound
     if operations.filter(~waiting).is_empty():
         return None
     return Parting(
@@ -98,7 +102,8 @@ def _only(
         .unique()
         .join(target.accounts.select("account_id", "account"), on="account_id")["account"]
     )
-    taken = pl.col("kind").is_in(list(kinds)) | pl.col("account").is_in(accounts.implode())
+    bound = pl.col("account").is_in(accounts.implode()) & ~pl.col("kind").is_in(_UNBOUND)
+    taken = pl.col("kind").is_in(list(kinds)) | bound
     given = pl.col("external_id").is_in(people.implode())
     return replace(
         difference,

@@ -36,6 +36,10 @@ class Selection:
     feeds; null where it is not assigned."""
     findings: tuple[str, ...]
     """What is implausible about the source itself, such as a required group that vanished; each holds the plan."""
+    unexcluded: tuple[str, ...]
+    """Groups by which people are kept out and which the source has no more; each holds the plan."""
+    keeps_out_by_groups: bool
+    """Whether a membership that was not read may let somebody in."""
 
 
 def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
@@ -67,6 +71,8 @@ def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
         paths=reach.select("reach", "path"),
         feeds=_feeds(groups, targets, assigned),
         findings=(*findings, *admission.findings),
+        unexcluded=admission.unexcluded,
+        keeps_out_by_groups=admission.keeps_out_by_groups,
     )
 
 

@@ -264,7 +264,9 @@ def _details_back(seen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
     def is_now(side: str) -> pl.Expr:
-        email, display = pl.col(f"{side}_email"), pl.col(f"{side}_display_name")
+        # An account without a display name is sent its username for one: Bitbucket blanks none.
+        sent = pl.coalesce(f"{side}_display_name", "username") if side == "after" else pl.col(f"{side}_display_name")
+        email, display = pl.col(f"{side}_email"), sent
         return pl.col("email_now").eq_missing(email) & pl.col("display_now").eq_missing(display)
 
     back = updated.filter(is_now("after")).select(

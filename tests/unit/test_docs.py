@@ -331,6 +331,19 @@ def test_every_guarantee_is_proved_by_a_test_that_exists() -> None:
         assert re.search(rf"def {name}\(", text_of(path)), f"{name} is not in {path}"
 
 
+def test_every_option_of_user_sync_is_shown_by_tests_that_exist_or_is_said_to_be_missing() -> None:
+    page = ROOT / "docs" / "coming-from-user-sync.md"
+    rows = [line.strip("|").split("|") for line in page.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    options = [[cell.strip() for cell in row] for row in rows if row[0].strip() not in {"the app", "---"}]
+    for option, here, shown_by in options:
+        links = re.findall(r"\[(\w+)\]\(([\w./]+\.py)\)", shown_by)
+        assert len(links) == shown_by.count("["), option
+        assert links or here.startswith("Not yet") or here.endswith("does not look at it."), option
+        for name, path in links:
+            text = (page.parent / path).read_text(encoding="utf-8")
+            assert re.search(rf"(def|class) {name}\(", text), f"{name} is not in {path}"
+
+
 def test_every_dependency_is_explained() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     declared = {re.split(r"[<>=\[]", one)[0] for one in project["dependencies"]}

@@ -88,11 +88,11 @@ def test_required_groups_and_filters_must_both_be_met_and_both_stand_in_the_reas
     assert outcome(plan, "cem") == ("filtered", "in no required group")
 
 
-@pytest.mark.parametrize("key", ["include", "exclude"])
-def test_a_group_that_a_filter_names_and_the_source_has_lost_holds_the_plan(key: str):
+@pytest.mark.parametrize(("key", "finding"), [("include", "source"), ("exclude", "exclusion")])
+def test_a_group_that_a_filter_names_and_the_source_has_lost_holds_the_plan(key: str, finding: str):
     asked: dict[str, Any] = {key: [{"when": "true"}, {"groups": ["bb-dev", "bb-gone", "gone-*", "/^gone/"]}]}
     plan = planned(**asked)
-    assert held_for(plan) == ["source"]
+    assert held_for(plan) == [finding]
     assert plan.header.held[0].message == f"the group 'bb-gone' of people.{key}.1 is not in the source"
 
 

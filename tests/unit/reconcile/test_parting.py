@@ -130,6 +130,19 @@ def test_a_source_that_shrank_lets_additions_go_on():
     assert done(waiting(plan)) == [("remove_membership", "ann", "dev")]
 
 
+def test_leavers_lose_access_at_once_where_only_their_names_must_wait():
+    there = target(["ann", "bob"], {"stash": ["bob"], "local": ["bob"]}, permissions=ENTRY)
+    plan = plan_of(
+        source(["ann"]),
+        there,
+        present(["ann", "bob"]),
+        policy(leavers={"method": "anonymise", "strip_groups": True}, **guarded(anonymisations={"count": 0})),
+    )
+    assert done(plan) == [("remove_access", "bob", None), ("strip_groups", "bob", None)]
+    assert done(waiting(plan)) == [("anonymise", "bob", None)]
+    assert (plan.header.seats_after, waiting(plan).header.seats_after) == (0, 1)
+
+
 def test_a_plan_of_dangerous_kinds_alone_waits_as_it_is():
     plan = plan_of(
         source(),

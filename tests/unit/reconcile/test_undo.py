@@ -198,6 +198,13 @@ def test_what_was_changed_since_is_left_as_it_is_and_told() -> None:
     )
 
 
+def test_an_address_comes_back_where_the_account_has_no_display_name() -> None:
+    there = target([account("ann", display_name=None)])
+    stage = Stage(source([person("ann", email="new@example.com", display_name=None)]), there, present(["ann"]))
+    assert stage.take_back().header.not_undone == ()
+    assert stage.model.named("ann")["email"] == "ann@example.com"
+
+
 def test_what_was_taken_back_by_hand_needs_nothing() -> None:
     stage = Stage(source(["ann"], {"dev": ["ann"]}), target(["ann"], {"dev": []}), present(["ann"]))
     stage.model.members.clear()
