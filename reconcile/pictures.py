@@ -80,11 +80,12 @@ def with_pictures(plan: Plan, worn: pl.DataFrame, pictures: pl.DataFrame, left: 
         .sort(pl.col("seen").is_null(), "username", "external_id")
     )
     resets = differing.filter(pl.col("seen").is_null())
-    complete = plan.header.complete
-    made = _operations(differing if complete else differing.filter(pl.col("seen").is_not_null()))
-    withheld = {"reset_picture": resets.height} if resets.height and not complete else {}
+    # Where removals wait for somebody to look at them, so do these: a later plan has them again.
+    may_reset = plan.header.complete and plan.waiting is None
+    made = _operations(differing if may_reset else differing.filter(pl.col("seen").is_not_null()))
+    withheld = {"reset_picture": resets.height} if resets.height and not plan.header.complete else {}
     had = worn.join(pictures.filter(pl.col("given").is_not_null()), on="external_id", how="semi").height
-    held = judge_pictures(resets.height, had, guard) if complete else ()
+    held = judge_pictures(resets.height, had, guard) if may_reset else ()
     verdicts = _verdicts(plan.verdicts, made, left)
     operations = _after(plan.operations, made)
     counts = dict(plan.header.counts) | dict(made["kind"].value_counts().iter_rows())

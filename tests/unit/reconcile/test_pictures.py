@@ -13,7 +13,20 @@ from reconcile.freshness import freshness
 from reconcile.pictures import PICTURES, WEARERS, wearers, with_pictures
 from reconcile.plan import Plan
 from reconcile.policy import Guard, Limit
-from tests.builders import account, held_for, link, operations, outcome, person, plan_of, present, source, target
+from tests.builders import (
+    UNGUARDED,
+    account,
+    held_for,
+    link,
+    operations,
+    outcome,
+    person,
+    plan_of,
+    policy,
+    present,
+    source,
+    target,
+)
 
 A, B = "a" * 64, "b" * 64
 LEFT = {"external_id": pl.String(), "because": pl.String()}
@@ -142,3 +155,14 @@ def test_the_calls_name_the_picture_by_its_digest():
 def test_an_account_that_is_gone_makes_the_operation_stale():
     plan = of_ann(A, None)
     assert freshness(plan.operations, target([account("admin")]))["standing"].to_list() == ["stale"]
+
+
+def test_no_picture_is_reset_while_a_part_of_the_plan_waits():
+    there = target([account("ann"), account("bob"), account("cid", permission="LICENSED_USER")])
+    rules = policy(guard={**UNGUARDED, "deactivations": {"count": 0}, "on_hold": "hold-kinds"})
+    known = present(["ann", "bob", "cid"])
+    plan = plan_of(source([person("ann", display_name="Ann Married"), "bob"], {"dev": ["ann"]}), there, known, rules)
+    assert plan.waiting is not None
+    plan = dressed(plan, {"ann": (A, None), "bob": (None, A)}, ["ann", "bob", "cid"], there)
+    assert operations(plan, "set_picture")
+    assert not operations(plan, "reset_picture")
