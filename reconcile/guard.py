@@ -25,7 +25,8 @@ def judge_pictures(reset: int, had: int, policy: Guard) -> tuple[Finding, ...]:
 
 def _exceeded(measures: Measures, policy: Guard) -> Iterator[Finding]:
     accounts = measures.population
-    yield from _over("deactivations", measures.counts.get("remove_access", 0), policy.deactivations, accounts)
+    shut_out = measures.counts.get("remove_access", 0) + measures.stripped_of_access
+    yield from _over("deactivations", shut_out, policy.deactivations, accounts)
     yield from _over("deletions", measures.counts.get("delete", 0), policy.deletions, accounts)
     yield from _over("erasures", measures.counts.get("erase", 0), policy.erasures, accounts)
     yield from _over("anonymisations", measures.counts.get("anonymise", 0), policy.anonymisations, accounts)

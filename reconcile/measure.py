@@ -46,6 +46,8 @@ class Measures:
     seats_before: int
     seats_after: int
     seats_maximum: int | None
+    stripped_of_access: int = 0
+    """Accounts that lose a group that gives access as one of all their groups, and not by `remove_access`."""
 
 
 def measure(difference: Difference, target: NumberedTarget) -> Measures:
@@ -69,7 +71,13 @@ def measure(difference: Difference, target: NumberedTarget) -> Measures:
         seats_before=used,
         seats_after=used + after - before,
         seats_maximum=target.licence.maximum,
+        stripped_of_access=_stripped_of_access(difference, target),
     )
+
+
+def _stripped_of_access(difference: Difference, target: NumberedTarget) -> int:
+    stripped = difference.removed.filter(pl.col("kind") == "strip_groups")
+    return stripped.join(access_groups(target), on="number", how="semi")["account"].n_unique()
 
 
 def _shrinking(difference: Difference, target: NumberedTarget) -> tuple[Shrinkage, ...]:

@@ -65,6 +65,14 @@ def test_deactivations_are_a_share_of_the_managed_accounts():
     assert plan.header.population == 20
 
 
+def test_access_that_goes_with_all_other_groups_counts_as_a_deactivation():
+    there = target(["ann", "bob"], {"stash-users": ["ann"], "local": ["ann", "bob"]},
+                   permissions={"stash-users": "LICENSED_USER"})  # fmt: skip
+    rules = policy(leavers={"method": "keep", "strip_groups": True}, guard={**UNGUARDED, "deactivations": {"count": 0}})
+    assert held_for(plan_of(source(), there, present(["ann", "bob"]), rules)) == ["deactivations"]
+    assert plan_of(source(), there, present(["ann", "bob"]), rules).header.held[0].measured == 1
+
+
 def test_a_held_plan_still_says_all_that_it_would_do():
     plan = leaving(3, deactivations={"count": 0})
     assert plan.held
