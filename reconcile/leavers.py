@@ -176,6 +176,8 @@ def restore_operations(
     Of several grants that are remembered of one person the lowest comes back, and none where somebody gave them one
     since. What they have is not given again.
     """
+    # A group that is assigned no more and keeps its members is given by nothing but their memory.
+    by_source = managed.filter((pl.col("state") == "assigned") | pl.col("removable"))
     left = links.filter(pl.col("left_at").is_not_null())["external_id"]
     returners = named.filter(
         (pl.col("match") == "linked") & (pl.col("state").is_in(_TAKEN) | pl.col("external_id").is_in(left.implode()))
@@ -186,7 +188,7 @@ def restore_operations(
         remembered.filter(pl.col("kind") == "group")
         .select("external_id", folded("name").alias("key"))
         .unique()
-        .join(managed.select("key"), on="key", how="anti")
+        .join(by_source.select("key"), on="key", how="anti")
         .join(target.groups.select("key", "name", "number"), on="key")
         .join(returners.select("external_id", "account"), on="external_id")
         .join(target.members, on=["account", "number"], how="anti")

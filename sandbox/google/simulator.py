@@ -227,10 +227,10 @@ class GoogleSimulator:
         if request.query_params.get("includeDerivedMembership", "false") != "false":
             raise ValueError("the simulator lists direct members only")
         members = self.state.members(group_id)
-        people = set(self.state.user_ids())
 
         def show(member_id: str) -> object:
-            return documents.member(members[member_id], self.state.person(member_id) if member_id in people else None)
+            person = self.state.person(member_id) if self.state.has_user(member_id) else None
+            return documents.member(members[member_id], person)
 
         return self._page(request, MEMBERS, sorted(members), show)
 

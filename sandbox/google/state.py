@@ -62,6 +62,10 @@ class WorkspaceState:
     def person(self, user_id: str) -> Person:
         return self._people[user_id]
 
+    def has_user(self, user_id: str) -> bool:
+        self._refresh()
+        return user_id in self._people
+
     def group(self, group_id: str) -> Group:
         return self._groups[group_id]
 

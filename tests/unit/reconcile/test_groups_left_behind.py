@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from reconcile.diff import Present
 from reconcile.explain import left_behind, markdown
 from reconcile.ownership import FEEDS
 from reconcile.plan import LeftBehind, Plan
-from tests.builders import done, group_id, operations, plan_of, policy, present, source, target
+from tests.builders import done, group_id, link, operations, plan_of, policy, present, source, target
 
 Fed = list[tuple[str, str | None, str | None]]
 THERE = target(["ann", "bob", "local"], {"dev": ["ann", "bob", "local"]})
@@ -116,3 +117,12 @@ def test_who_stays_behind_is_told_with_the_key_that_takes_them_out():
     said = f"dev: {why}, 2 stay in it (ann, bob); `groups.orphaned: remove` takes them out"
     assert left_behind(plan.header) == [said]
     assert f"- {said}" in markdown(plan, status="nothing to do", next_step="none")
+
+
+@pytest.mark.parametrize("rules", [{"vanished": "keep"}, {"vanished": "empty"}], ids=["kept", "emptied"])
+def test_a_returner_regains_the_access_of_a_group_that_those_who_stayed_keep(rules: dict[str, Any]):
+    there = target(["ann", "bob"], {"dev": ["bob"]}, permissions={"dev": "LICENSED_USER"})
+    known = present([link("ann", state="access_removed"), "bob"], [("ann", "group", "dev")], managed_groups=["dev"])
+    plan = plan_of(source(["ann", "bob"]), there, known, policy(groups=rules))
+    (restored,) = plan.operations.filter(pl.col("kind") == "restore_access")["after"]
+    assert json.loads(restored)["groups"] == (["dev"] if rules["vanished"] == "keep" else [])

@@ -226,7 +226,7 @@ def _assert_synced(
     assert lost <= _removable(world) - expected["groups"]
     gained = has - had - expected["groups"]
     memories = world.present.memories.filter(external_id=external_id, kind="group")["name"].str.to_lowercase()
-    assert gained <= set(memories) - _assigned(world)
+    assert gained <= set(memories) - _given_now(world) - _removable(world)
     if gained:
         assert _outcomes(plan)[external_id] == "reactivated" or "rename" in set(plan.operations["kind"])
 
