@@ -35,6 +35,8 @@ KindName = Literal[
     "add_membership",
     "remove_membership",
     "release",
+    "set_picture",
+    "reset_picture",
 ]
 OriginName = Literal["source", "rules", "drift"]
 PlanArgument = Annotated[str, typer.Argument(metavar="PLAN", help="A plan's id, or at least six characters of it.")]

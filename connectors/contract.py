@@ -14,7 +14,7 @@ whose answer was lost is read back before it is sent again, so nothing happens t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -22,7 +22,17 @@ from directory.call import Call
 from directory.errors import UsersyncError
 from directory.snapshot import SourceSnapshot, TargetSnapshot
 
-__all__ = ["CheckFinding", "IncrementalSource", "Progress", "ReadScope", "Reading", "Source", "Target"]
+__all__ = [
+    "CheckFinding",
+    "IncrementalSource",
+    "Picture",
+    "PictureSource",
+    "Progress",
+    "ReadScope",
+    "Reading",
+    "Source",
+    "Target",
+]
 
 Progress = Callable[[str, int], None]
 """Told what is being read and how many rows have come so far, such as `("people", 400)`."""
@@ -94,6 +104,24 @@ class IncrementalSource(Source, Protocol):
         """Go on from an earlier reading. None where the watermark has expired or was refused: read everything then.
 
         Replays are harmless. Raises as `read` does; an incomplete reading has no watermark.
+        """
+
+
+Picture = bytes | None | UsersyncError
+"""An image file, None where the source says that there is none, or why this one could not be had."""
+
+
+@runtime_checkable
+class PictureSource(Source, Protocol):
+    """A source that holds pictures of its people and gives them one by one."""
+
+    def pictures(
+        self, external_ids: Sequence[str], size: int, progress: Progress | None = None
+    ) -> AsyncIterator[tuple[str, Picture]]:
+        """The picture of each person, in any order, at least `size` pixels wide and high where there is one.
+
+        A request that failed is an error and never None. Raises `CredentialsRefused`, or `SourceUnavailable` where
+        asking for more is of no use.
         """
 
 

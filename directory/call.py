@@ -6,7 +6,7 @@ not know each other. Usernames and group names are the target's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "AddGroupsToAccount",
@@ -19,7 +19,9 @@ __all__ = [
     "GrantPermission",
     "RemoveMembership",
     "RenameAccount",
+    "ResetPicture",
     "RevokePermission",
+    "SetPicture",
     "UpdateAccount",
 ]
 
@@ -94,6 +96,22 @@ class RevokePermission:
     username: str
 
 
+@dataclass(frozen=True)
+class SetPicture:
+    username: str
+    digest: str
+    """SHA-256 of the content, 64 hexadecimal digits."""
+    content: bytes = field(default=b"", repr=False)
+    """A PNG. The planner knows the digest alone; whoever sends the call fills the content in."""
+
+
+@dataclass(frozen=True)
+class ResetPicture:
+    """Back to what the target shows of an account without a picture."""
+
+    username: str
+
+
 Call = (
     CreateAccount
     | UpdateAccount
@@ -106,4 +124,6 @@ Call = (
     | RemoveMembership
     | GrantPermission
     | RevokePermission
+    | SetPicture
+    | ResetPicture
 )

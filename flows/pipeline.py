@@ -30,6 +30,7 @@ from tasks.lease import holding
 from tasks.load import load
 from tasks.loading import Loader
 from tasks.memory import last_good_source, own_groups, owned_groups, remembered
+from tasks.pictures import pictures
 from tasks.plans import scope_of_plan, stored_plan
 from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
@@ -203,6 +204,10 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     present = remembered(shop.ledger, shop.sync.name, target, shop.clock())
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
+    try:
+        plan = await pictures(shop, plan, source, target)
+    except ConfigurationError as error:
+        raise placed(error, shop.path) from None
     plan = with_origins(shop.ledger, plan, selection, policy)
     so_far.plan, so_far.source = plan, source
     keep_sides(shop.ledger, shop.sync.name, source, target)
@@ -291,11 +296,12 @@ def _loaded(shop: Workshop, so_far: RunSoFar, plan: Plan, loader: Loader) -> Out
         status: Status = "partial" if done else "failed"
         return status, f"{done:,} of {total:,} operations are applied.{why}", again
     shop.ledger.plans.set_state(plan.id, "applied")
+    shop.ledger.pictures.prune()
     if not plan.header.complete:
         return "partial", f"all {total:,} operations are applied. {_withheld(plan)}", _MEND_SOURCE
     next_step = f"`usersync results {so_far.run.id}` tells who got what"
     conflicts = plan.header.outcomes.get("conflict", 0)
-    also = f"; {_in_conflict(conflicts)}" if conflicts else ""
+    also = (f"; {_in_conflict(conflicts)}" if conflicts else "") + _pictures_left(plan)
     return "succeeded", f"all {total:,} operations are applied{also}", next_step
 
 
@@ -307,9 +313,17 @@ def _nothing_to_do(plan: Plan) -> Outcome:
         return "partial", f"nothing to do. {_withheld(plan)}", _MEND_SOURCE
     conflicts = plan.header.outcomes.get("conflict", 0)
     if conflicts:
-        said = f"nothing to do that could be done: {_in_conflict(conflicts)}"
+        said = f"nothing to do that could be done: {_in_conflict(conflicts)}{_pictures_left(plan)}"
         return "nothing_to_do", said, "see why with `usersync results`, and mend the source or the accounts"
+    if plan.header.pictures_left:
+        return "nothing_to_do", f"nothing to do{_pictures_left(plan)}", "see why with `usersync results`"
     return "nothing_to_do", "nothing to do: the target is as the source says", "nothing needs to be done"
+
+
+def _pictures_left(plan: Plan) -> str:
+    """Pictures that could not be had are left as they are; `usersync results` says of each why."""
+    people = plan.header.pictures_left
+    return f"; {people:,} pictures could not be had and stay as they are" if people else ""
 
 
 def _in_conflict(people: int) -> str:

@@ -20,6 +20,7 @@ from ledger.frame import Rows, read_frame, write_rows
 from ledger.instant import micros
 from ledger.links import delete_links, write_links
 from ledger.memories import delete_memories, write_memories
+from ledger.pictures import write_given
 
 __all__ = ["ENTRIES", "Consequences", "Journal", "JournalStatus"]
 
@@ -68,6 +69,8 @@ class Consequences:
     """As for `ledger.memories.Memories.remember`."""
     forgotten: Collection[str] = ()
     """External ids whose memories are dropped."""
+    pictures: Rows = ()
+    """Rows of `external_id` and `given`, the digest of the picture that the account has now, null for none."""
 
 
 class Journal:
@@ -159,3 +162,4 @@ def _carry_out(connection: Connection, also: Consequences, *, run_id: str, plan_
     delete_links(connection, also.sync, also.unlinked)
     write_memories(connection, also.sync, also.memories, run_id=run_id, plan_id=plan_id, at=at)
     delete_memories(connection, also.sync, also.forgotten)
+    write_given(connection, also.sync, also.pictures)

@@ -13,6 +13,7 @@ from ledger.links import Links
 from ledger.memories import Memories
 from ledger.migrations import bring_up_to_date
 from ledger.ownership import Ownership
+from ledger.pictures import Pictures
 from ledger.plans import Plans
 from ledger.readings import Readings
 from ledger.results import Results
@@ -47,6 +48,7 @@ class Ledger:
         self.results = Results(database)
         self.readings = Readings(database)
         self.snapshots = Snapshots(database)
+        self.pictures = Pictures(database)
         self.watermarks = Watermarks(database)
 
     def close(self) -> None:

@@ -22,6 +22,8 @@ __all__ = [
     "Link",
     "Memory",
     "OwnedGroup",
+    "Picture",
+    "PictureContent",
     "PlanFrame",
     "Reading",
     "ReadingFrame",
@@ -247,6 +249,31 @@ class SnapshotFrame(Table, table=True):
     sync: str = Field(primary_key=True)
     side: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
+class Picture(Table, table=True):
+    """Which picture the source was seen to have of a person, and which one the account was given."""
+
+    __tablename__ = "pictures"
+    __table_args__ = _CLUSTERED
+
+    sync: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)
+    made_of: str
+    """Tells whether the source says something else now: the size, and the digest of what the source said."""
+    seen: str | None = None
+    """The digest of the PNG that was made; null where the source has none."""
+    given: str | None = None
+    asked_at: int = Field(sa_type=BigInteger)
+
+
+class PictureContent(Table, table=True):
+    """A PNG that is still to be sent, by its digest."""
+
+    __tablename__ = "picture_contents"
+
+    digest: str = Field(primary_key=True)
     content: bytes = Field(sa_type=LargeBinary)
 
 

@@ -20,7 +20,9 @@ from directory.call import (
     GrantPermission,
     RemoveMembership,
     RenameAccount,
+    ResetPicture,
     RevokePermission,
+    SetPicture,
     UpdateAccount,
 )
 from reconcile.cover import minimum_cover
@@ -143,5 +145,9 @@ def _calls(kind: str, row: dict[str, Any]) -> Iterator[Call]:  # noqa: C901, PLR
                 yield GrantPermission(name, after["permission"])
             if after["groups"]:
                 yield AddGroupsToAccount(name, tuple(after["groups"]))
+        case "set_picture":
+            yield SetPicture(name, after["digest"])
+        case "reset_picture":
+            yield ResetPicture(name)
         case _:
             return

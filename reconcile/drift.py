@@ -14,6 +14,7 @@ from reconcile.select import Selection
 __all__ = ["origins"]
 
 _GAINING = ("create", "adopt")
+_PICTURES = ("set_picture", "reset_picture")
 _CHANGING = ("rename", "update")
 _DETAILS = ("username", "email", "display_name")
 
@@ -74,6 +75,9 @@ def _origin() -> pl.Expr:
             .then(pl.lit("drift"))
             .otherwise(_rules_if(pl.col("wanted_rules") & same_by_rules))
         )
+        .when(kind.is_in(_PICTURES))
+        # Nobody reads the pictures of the target: one is due when the source's changed.
+        .then(pl.lit("source"))
         .when(kind == "restore_access")
         .then(_rules_if(~pl.col("wanted_then") & pl.col("wanted_rules")))
         # Access that was taken before can only be there again because somebody gave it.

@@ -25,6 +25,8 @@ _TITLES = {
     "add_membership": "add to group",
     "remove_membership": "remove from group",
     "release": "release account",
+    "set_picture": "set picture",
+    "reset_picture": "reset picture",
 }
 
 CHANGES = {

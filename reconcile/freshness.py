@@ -175,6 +175,8 @@ def _judgement() -> tuple[pl.Expr, pl.Expr]:
         ),
         ((kind == "remove_membership") & ~pl.col("member"), "already", None),
         ((kind == "restore_access") & ~there, "stale", gone),
+        # The snapshot shows no pictures: one that is set or reset a second time is no error.
+        (kind.is_in(["set_picture", "reset_picture"]) & pl.col("account_id").is_not_null() & ~there, "stale", gone),
         # Calls name accounts by username, and names are given anew: they would hit somebody else, or nobody.
         (there & ~on_the_way, "stale", renamed),
     ]

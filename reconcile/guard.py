@@ -8,7 +8,7 @@ from reconcile.measure import Measures
 from reconcile.plan import Finding
 from reconcile.policy import Guard, Limit
 
-__all__ = ["judge"]
+__all__ = ["judge", "judge_pictures"]
 
 _NAMED = 5
 
@@ -16,6 +16,11 @@ _NAMED = 5
 def judge(measures: Measures, policy: Guard) -> tuple[Finding, ...]:
     """Every limit that the plan exceeds; none means clear."""
     return tuple(_exceeded(measures, policy))
+
+
+def judge_pictures(reset: int, had: int, policy: Guard) -> tuple[Finding, ...]:
+    """The limit on pictures that are reset, of so many accounts that have one from this sync."""
+    return tuple(_over("pictures_reset", reset, policy.pictures_reset, had))
 
 
 def _exceeded(measures: Measures, policy: Guard) -> Iterator[Finding]:

@@ -48,6 +48,8 @@ Kind = Literal[
     "add_membership",
     "remove_membership",
     "release",
+    "set_picture",
+    "reset_picture",
 ]
 
 KINDS: tuple[Kind, ...] = (
@@ -67,13 +69,16 @@ KINDS: tuple[Kind, ...] = (
     "add_membership",
     "remove_membership",
     "release",
+    "set_picture",
+    "reset_picture",
 )
 """Kinds of operation in the order in which they are carried out. Leavers come early: a dismissed administrator goes
 first, and the seats they free may be needed by joiners. Whose name somebody else gets is set aside under a temporary
-one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between."""
+one where the order of renames alone cannot free it. Movers gain before they lose: nobody is locked out between.
+Pictures come last: nobody's access waits for them."""
 
 REMOVING: frozenset[str] = frozenset(
-    {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership"}
+    {"leave", "remove_access", "strip_groups", "anonymise", "delete", "erase", "remove_membership", "reset_picture"}
 )
 """Kinds that an incomplete read must not justify."""
 
@@ -182,6 +187,8 @@ class PlanHeader(BaseModel):
     """By folded name, groups that are fed by other source groups than the ledger knows."""
     left_behind: tuple[LeftBehind, ...] = ()
     """Groups that are assigned no more and keep their members, because the sync file says so."""
+    pictures_left: int = 0
+    """People whose picture could not be had this time, so that it is left as it is."""
     seats_used: int | None = None
     seats_after: int | None = None
     seats_maximum: int | None = None

@@ -241,6 +241,8 @@ class Guard(Section):
     """Accounts with ADMIN or SYS_ADMIN that would be adopted, renamed, deleted or lose anything."""
     administrators_made: Limit = Limit(count=0)
     """People who would become ADMIN or SYS_ADMIN, through a group or by a grant that is given back."""
+    pictures_reset: Limit = Limit(percent=20)
+    """Percent of the accounts that have a picture from this sync."""
     seats: bool = True
     """Hold a plan that needs more seats than the licence has."""
     source: SourceSanity = SourceSanity()

@@ -136,6 +136,8 @@ def _sorted_out(
         .then(pl.lit("a deleted account cannot be brought back"))
         .when(kind == "anonymise")
         .then(pl.lit("the names come back when the person is back in the source"))
+        .when(kind.is_in(["set_picture", "reset_picture"]))
+        .then(pl.lit("the former picture is not kept; the account shows the one that it was given"))
         .when(~kind.is_in(_TAKEN_BACK))
         .then(pl.lit("it cannot be taken back"))
         .when(pl.col("account").is_null())

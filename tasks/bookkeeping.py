@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from directory.call import Call, SetPicture
+from directory.errors import OperationRefused
 from ledger.instant import now
 from ledger.journal import Consequences
 from ledger.opening import Ledger
@@ -23,6 +26,7 @@ Clock = Callable[[], datetime]
 _TAKING = ("remove_access", "strip_groups", "anonymise")
 _LINKING = (*_TAKING, "create", "adopt", "set_aside", "rename", "leave", "restore_access", "delete", "erase", "release")
 _NAMES = ("username", "email", "display_name")
+_PICTURES = ("set_picture", "reset_picture")
 
 
 class Bookkeeper:
@@ -30,11 +34,12 @@ class Bookkeeper:
 
     def __init__(self, ledger: Ledger, plan: Plan, run_id: str, *, clock: Clock = now) -> None:
         self._journal = ledger.journal
+        self._pictures = ledger.pictures
         self._plan_id = plan.id
         self._sync = plan.header.sync
         self._run_id = run_id
         self._clock = clock
-        linking = plan.operations.filter(pl.col("kind").is_in(_LINKING))
+        linking = plan.operations.filter(pl.col("kind").is_in([*_LINKING, *_PICTURES]))
         self._rows: dict[int, dict[str, Any]] = {row["seq"]: row for row in linking.iter_rows(named=True)}
 
     def intend(self, batch: Batch) -> None:
@@ -52,6 +57,20 @@ class Bookkeeper:
         """The target said no, or nothing was heard of it."""
         self._journal.failed(self._plan_id, self._run_id, seqs, error)
 
+    def filled(self, call: Call) -> Call:
+        """The call with its picture, as it was when the plan was made. Raises `OperationRefused` where it is gone."""
+        if not isinstance(call, SetPicture):
+            return call
+        content = self._pictures.content(call.digest)
+        if content is None:
+            raise OperationRefused(
+                "the picture of this plan is not kept any more, since the source has had another one",
+                subject=f"account {call.username}",
+                not_done="its picture was not set",
+                next_step="make a new plan with `usersync plan`",
+            )
+        return replace(call, content=content)
+
     def skip(self, seqs: Iterable[int], why: str) -> None:
         """Not sent, because something before it failed."""
         self._journal.skipped(self._plan_id, self._run_id, seqs, why)
@@ -64,6 +83,8 @@ class Bookkeeper:
         ]
 
     def _consequences(self, kind: str, seqs: tuple[int, ...]) -> Consequences | None:
+        if kind in _PICTURES:
+            return Consequences(self._sync, pictures=[_given(self._rows[seq]) for seq in seqs])
         if kind not in _LINKING:
             return None
         rows = [self._rows[seq] for seq in seqs]
@@ -81,6 +102,10 @@ class Bookkeeper:
         links = [{"external_id": row["external_id"], **_link_after(kind, row, self._clock())} for row in rows]
         # What was taken from an account that is gone must not come back with a new one.
         return Consequences(self._sync, links=links, forgotten=people if kind in {"restore_access", "create"} else ())
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    return {"external_id": row["external_id"], "given": json.loads(row["after"] or "{}").get("digest")}
 
 
 def _memories_of(row: dict[str, Any]) -> Iterator[tuple[str, str]]:

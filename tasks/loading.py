@@ -48,6 +48,8 @@ _DEPENDENT = frozenset(
         "add_membership",
         "remove_membership",
         "release",
+        "set_picture",
+        "reset_picture",
     }
 )
 _FREES_NAME = frozenset({"set_aside", "delete", "rename"})
@@ -154,7 +156,7 @@ class Loader:
 
     async def _send(self, kind: str, call: Call) -> None:
         try:
-            await self._target.apply(call)
+            await self._target.apply(self._books.filled(call))
         except NotFound:
             if kind not in _GONE_IS_DONE:
                 raise

@@ -12,6 +12,7 @@ from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
 from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, People, Policy, Section
 from tasks.located_yaml import LocatedYaml, read_yaml
+from tasks.picture_settings import PicturesSection
 
 __all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
 
@@ -50,6 +51,7 @@ class SyncFile(BaseModel):
     leavers: Leavers = Leavers()
     inactive: Inactive = Inactive()
     guard: Guard = Guard()
+    pictures: PicturesSection | None = None
     reading: ReadingSection = ReadingSection()
     report: Report = Report()
 

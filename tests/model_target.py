@@ -25,7 +25,9 @@ from directory.call import (
     GrantPermission,
     RemoveMembership,
     RenameAccount,
+    ResetPicture,
     RevokePermission,
+    SetPicture,
     UpdateAccount,
 )
 from directory.snapshot import TargetSnapshot
@@ -49,6 +51,8 @@ class Model:
     members: set[tuple[str, str]] = field(default_factory=set)
     deleted: dict[str, dict[str, Any]] = field(default_factory=dict)
     erased: list[str] = field(default_factory=list)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    """PNGs by account id."""
     principal: str = "usersync"
     calls: int = 0
 
@@ -84,7 +88,7 @@ class Model:
                 return row
         raise Refused(f"404 no account {username}")
 
-    def apply(self, call: Call) -> None:  # noqa: C901, PLR0912 - one arm a call reads best
+    def apply(self, call: Call) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm a call reads best
         self.calls += 1
         match call:
             case CreateAccount():
@@ -135,6 +139,13 @@ class Model:
                 self.named(call.username)["permission"] = call.permission
             case RevokePermission():
                 self.named(call.username)["permission"] = None
+            case SetPicture():
+                row = self.named(call.username)
+                if not call.content.startswith(b"\x89PNG") or len(call.content) > 1024 * 1024:
+                    raise Refused("400 no picture")
+                self.pictures[row["account_id"]] = call.content
+            case ResetPicture():
+                self.pictures.pop(self.named(call.username)["account_id"], None)
 
     def _create(self, call: CreateAccount) -> None:
         _check_name(call.username)

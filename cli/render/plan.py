@@ -63,7 +63,16 @@ _COUNTED: tuple[Kind, ...] = (
     *("add_membership", "remove_membership", "create_group"),
     "adopt",
 )
-_COUNTED_IF_ANY: tuple[Kind, ...] = ("leave", "strip_groups", "anonymise", "erase", "set_aside", "release")
+_COUNTED_IF_ANY: tuple[Kind, ...] = (
+    "leave",
+    "strip_groups",
+    "anonymise",
+    "erase",
+    "set_aside",
+    "release",
+    "set_picture",
+    "reset_picture",
+)
 """Kinds that few sync files ask for."""
 _COLUMNS = 3
 _BETWEEN = 4

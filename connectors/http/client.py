@@ -151,13 +151,14 @@ class HttpClient:
         *,
         params: Params | None = None,
         json: Any = None,
-        form: Fields | None = None,
+        form: Fields | bytes | None = None,
         headers: Fields | None = None,
         is_read: bool | None = None,
     ) -> Answer:
         """The answer, whatever its status below 500; what a 4xx means is the caller's to say.
 
-        `json` is encoded by msgspec. `is_read` marks a request that changes nothing although it is a POST. Raises
+        `json` is encoded by msgspec; a `form` of bytes goes as it is, with its content type among the headers.
+        `is_read` marks a request that changes nothing although it is a POST. Raises
         `OutcomeUnknown` at once where a change was sent and its answer was lost or is 500, 502 or 504; `...Unavailable`
         where it is known not to have happened; `CredentialsRefused`.
         """

@@ -31,7 +31,8 @@ class Installation:
         self._last_id = 0
         self.effects = EffectLog()
         self.tokens: dict[str, str] = {}
-        self.avatars: set[str] = set()
+        self.avatars: dict[int, bytes] = {}
+        """Uploaded pictures by the id of their user."""
 
     def new_id(self) -> int:
         self._last_id += 1

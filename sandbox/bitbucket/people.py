@@ -19,6 +19,8 @@ MOST_FILTERS = 50
 LARGEST_AVATAR = 1024 * 1024
 WIDEST_AVATAR = 1024
 PNG = b"\x89PNG\r\n\x1a\n"
+IMAGES = (PNG, b"\xff\xd8\xff", b"GIF8")
+"""How images begin that Java reads by itself. What Bitbucket says of others is not documented."""
 
 
 def list_people(call: Call) -> Reply:
@@ -95,19 +97,25 @@ def upload_avatar(call: Call) -> Reply:
     image = _uploaded(call)
     if len(image) > LARGEST_AVATAR:
         raise refusals.invalid_argument("The uploaded avatar is larger than 1 MB.")
+    if not image.startswith(IMAGES):
+        raise refusals.invalid_argument("The uploaded avatar is no image of a supported type.")
     if image.startswith(PNG) and max(struct.unpack(">II", image[16:24])) > WIDEST_AVATAR:
         raise refusals.invalid_argument("The uploaded avatar is larger than 1024 by 1024 pixels.")
-    key = user.key
-    call.installation.commit(("upload_avatar", user.name), lambda _: call.installation.avatars.add(key))
+    number = user.id
+    call.installation.commit(("upload_avatar", user.name), lambda _: call.installation.avatars.update({number: image}))
     return Reply(201, content_type="", headers={"Location": _avatar_url(call, user)})
 
 
 def delete_avatar(call: Call) -> Reply:
     user = _person_to_dress(call)
-    key = user.key
-    if key in call.installation.avatars:
-        call.installation.commit(("delete_avatar", user.name), lambda _: call.installation.avatars.discard(key))
+    number = user.id
+    if number in call.installation.avatars:
+        call.installation.commit(("delete_avatar", user.name), lambda _: _take_off(call, number))
     return Reply(200, encode({"href": _avatar_url(call, user)}))
+
+
+def _take_off(call: Call, number: int) -> None:
+    call.installation.avatars.pop(number, None)
 
 
 def _avatar_url(call: Call, user: User) -> str:

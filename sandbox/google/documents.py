@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection
 from datetime import UTC, datetime
 
@@ -14,6 +15,20 @@ Document = dict[str, object]
 
 def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def photo(user_id: str, person: Person, content: bytes) -> Document:
+    """Web-safe base64: besides the alphabet of RFC 4648 the padding differs (UserPhoto.photoData)."""
+    return {
+        "kind": "admin#directory#user#photo",
+        "id": user_id,
+        "etag": f'"{user_id}-photo"',
+        "primaryEmail": person.email,
+        "mimeType": "PNG",
+        "width": 96,
+        "height": 96,
+        "photoData": base64.urlsafe_b64encode(content).decode().replace("=", "."),
+    }
 
 
 def user(user_id: str, person: Person, switches: Switches, schemas: Collection[str]) -> Document:

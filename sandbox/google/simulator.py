@@ -96,6 +96,7 @@ class GoogleSimulator:
         table: list[tuple[str, frozenset[str], Handler]] = [
             ("/users", frozenset({USERS_SCOPE}), self._users),
             ("/users/{key}", frozenset({USERS_SCOPE}), self._user),
+            ("/users/{key}/photos/thumbnail", frozenset({USERS_SCOPE}), self._thumbnail),
             ("/groups", groups, self._groups),
             ("/groups/{key}", groups, self._group),
             ("/groups/{key}/members", groups | {MEMBERS_SCOPE}, self._members),
@@ -180,6 +181,15 @@ class GoogleSimulator:
         if user_id is None:
             return refusals.not_found("userKey")
         return self._document(user_id, self._schemas_shown(request.query_params))
+
+    def _thumbnail(self, request: Request) -> object:
+        user_id = self.state.find_user(request.path_params["key"])
+        if user_id is None:
+            return refusals.not_found("userKey")
+        photo = self.state.photos.get(user_id)
+        if photo is None:
+            return refusals.not_found("photo")
+        return documents.photo(user_id, self.state.person(user_id), photo)
 
     def _document(self, user_id: str, schemas: frozenset[str]) -> object:
         return documents.user(user_id, self.state.person(user_id), self.switches, schemas)

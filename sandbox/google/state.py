@@ -29,6 +29,8 @@ class WorkspaceState:
     def __init__(self, company: Company, switches: Switches) -> None:
         self.company = company
         self.switches = switches
+        self.photos: dict[str, bytes] = {}
+        """PNGs by user id."""
         self._addresses: dict[str, str] = {}
         self._version = -1
         self._people: dict[str, Person] = {}

@@ -38,6 +38,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
     def response(self) -> Response:
+        if isinstance(self.body, bytes):
+            return Response(self.body, self.status, headers=self.headers, media_type="image/png")
         if isinstance(self.body, str):
             return PlainTextResponse(self.body, self.status, headers=self.headers)
         media = "application/json; odata.metadata=minimal"

@@ -55,12 +55,18 @@ def written(replies: Mapping[str, Reply], *, shuffled: bool) -> Reply:
     responses = []
     for each in ids:
         reply = replies[each]
-        plain = isinstance(reply.body, str)
-        media = "text/plain" if plain else "application/json; odata.metadata=minimal"
-        body = base64.b64encode(str(reply.body).encode()).decode() if plain else reply.body
+        media, body = _shown(reply.body)
         headers = {**{_titled(name): value for name, value in reply.headers.items()}, "Content-Type": media}
         responses.append({"id": each, "status": reply.status, "headers": headers, "body": body})
     return Reply(200, {"responses": responses})
+
+
+def _shown(body: object) -> tuple[str, object]:
+    if isinstance(body, bytes):
+        return "image/png", base64.b64encode(body).decode()
+    if isinstance(body, str):
+        return "text/plain", base64.b64encode(body.encode()).decode()
+    return "application/json; odata.metadata=minimal", body
 
 
 def _titled(name: str) -> str:

@@ -57,6 +57,10 @@ def not_found(object_id: str) -> Refusal:
     return Refusal(reply(404, "Request_ResourceNotFound", message))
 
 
+def no_photo() -> Refusal:
+    return Refusal(reply(404, "ImageNotFound", "The photo was not found."))
+
+
 def unknown_segment(segment: str) -> Reply:
     return reply(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
 

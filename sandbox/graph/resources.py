@@ -11,12 +11,13 @@ from sandbox.graph.delta import Deltas
 from sandbox.graph.documents import Document
 from sandbox.graph.filters import Predicate, parse
 from sandbox.graph.paging import page
-from sandbox.graph.refusals import bad, denied, needs_advanced, not_found, unknown_segment, unsupported
+from sandbox.graph.refusals import bad, denied, needs_advanced, no_photo, not_found, unknown_segment, unsupported
 from sandbox.graph.state import GraphState
 
 Handler = Callable[[Ask, str], Reply]
 
 USER_ROLES = frozenset({"User.Read.All", "User.ReadWrite.All", "Directory.Read.All"})
+PHOTO_ROLES = frozenset({"ProfilePhoto.Read.All", "User.Read.All", "User.ReadWrite.All"})
 GROUP_ROLES = frozenset({"GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"})
 MOST_EXPANDED = 20
 MANAGER = re.compile(r"^manager(?:\(\$select=([^)]*)\))?$")
@@ -32,6 +33,8 @@ class Resources:
                 (r"^/users/(\$count)$", USER_ROLES, self._count_users),
                 (r"^/users/delta$", USER_ROLES, lambda ask, _: deltas.page(ask, "users")),
                 (r"^/users/([^/$]+)$", USER_ROLES, self._user),
+                (r"^/users/([^/]+)/photo/\$value$", PHOTO_ROLES, self._photo),
+                (r"^/users/([^/]+)/photos/\d+x\d+/\$value$", PHOTO_ROLES, self._photo),
                 (r"^/users/([^/]+)/memberOf$", GROUP_ROLES, self._member_of),
                 (r"^/groups$", GROUP_ROLES, self._groups),
                 (r"^/groups/(\$count)$", GROUP_ROLES, self._count_groups),
@@ -60,6 +63,17 @@ class Resources:
 
     def _user(self, ask: Ask, user_id: str) -> Reply:
         return Reply(200, self._user_document(ask, self._known_user(user_id)))
+
+    def _photo(self, ask: Ask, user_id: str) -> Reply:
+        """A size wider than what was uploaded is not there (Graph, "Get profilePhoto")."""
+        photo = self._state.photos.get(self._known_user(user_id))
+        if photo is None:
+            raise no_photo()
+        width = int.from_bytes(photo[16:20])
+        wanted = re.search(r"/photos/(\d+)x", ask.path)
+        if wanted and int(wanted.group(1)) > width:
+            raise no_photo()
+        return Reply(200, photo)
 
     def _member_of(self, ask: Ask, user_id: str) -> Reply:
         groups = self._state.groups_of(self._known_user(user_id))

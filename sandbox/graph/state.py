@@ -33,6 +33,8 @@ class GraphState:
 
     company: Company
     switches: Switches
+    photos: dict[str, bytes] = field(default_factory=dict)
+    """PNGs by user id; the simulator does not scale them."""
     links: dict[Link, None] = field(default_factory=dict)
     link_changes: list[LinkChange] = field(default_factory=list)
     _version: tuple[int, int, str] = (-1, -1, "")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sandbox.company import Group, Person, Standing
 from sandbox.keycloak.rights import VIEW_REALM, VIEW_USERS, Roles, over_a_group
-from sandbox.keycloak.state import RealmState, ServiceAccount, User
+from sandbox.keycloak.state import RealmState, ServiceAccount, User, keycloak_id
 from sandbox.keycloak.switches import Switches
 
 Document = dict[str, object]
@@ -39,6 +39,8 @@ def user(
         document, attributes, required_actions = _service_account(shown), None, list[str]()
     else:
         document = _person(shown, state)
+        if switches.federated(shown):
+            document["federationLink"] = keycloak_id("component", "ldap")
         attributes = {name: [value(shown)] for name, value in switches.attributes.items()}
         required_actions = REQUIRED_ACTIONS.get(shown.standing, [])
     if access is not None:
@@ -134,7 +136,7 @@ def realm(switches: Switches, roles: Roles) -> Document:
         "realm": switches.realm,
         "enabled": True,
         "accessTokenLifespan": switches.token_seconds,
-        "eventsEnabled": False,
+        "eventsEnabled": switches.user_events_enabled,
         "adminEventsEnabled": switches.admin_events_enabled,
         "adminEventsDetailsEnabled": False,
     }

@@ -21,7 +21,7 @@ from sandbox.control import Control, json_answer
 from sandbox.faults import Fault, FaultKind, Faults, in_another_order
 from sandbox.forms import form_fields
 from sandbox.keycloak import documents
-from sandbox.keycloak.admin_events import chosen_events
+from sandbox.keycloak.audit import Audit
 from sandbox.keycloak.rights import (
     LIST_GROUPS,
     LIST_USERS,
@@ -42,6 +42,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Row = TypeVar("Row")
 
 NOT_FOUND = "HTTP 404 Not Found"
+BY_ID = "id:"
 SEE_LOG = "For more on this error consult the server log."
 
 
@@ -57,7 +58,8 @@ class KeycloakSimulator:
         self.company = company
         self.state = RealmState(company, self.switches)
         self.faults = Faults()
-        self.token_endpoint = TokenEndpoint(self.switches)
+        self.audit = Audit(self.state, self.switches)
+        self.token_endpoint = TokenEndpoint(self.switches, self.audit.logged_in)
         self.clock: Callable[[], float] = time.time
         control = Control(company, self.faults, lambda: self.app)
         self.app = Traffic(
@@ -97,6 +99,8 @@ class KeycloakSimulator:
             ("/groups/{id}/children", VIEW_USERS, self._children),
             ("/groups/{id}/members", VIEW_USERS, self._members),
             ("/admin-events", VIEW_EVENTS, self._admin_events),
+            ("/events", VIEW_EVENTS, self._user_events),
+            ("/events/config", VIEW_EVENTS, self._events_config),
         ]
         routes = [Route(admin + path, self._guarded(roles, handler), methods=["GET"]) for path, roles, handler in table]
         return [*routes, Route("/realms/{realm}/protocol/openid-connect/token", self._token, methods=["POST"])]
@@ -132,13 +136,23 @@ class KeycloakSimulator:
     # Users.
 
     def _users(self, request: Request, token: IssuedToken) -> Response:
-        """With `query-users` alone one may ask, and is told how many there are, but is shown nobody."""
-        people = self._selected(request) if token.roles & VIEW_USERS else []
+        """With `query-users` alone one may ask, and is told how many there are, but is shown nobody.
+
+        A search for ids, which begins with `id:`, finds service accounts as well.
+        """
+        people = self._found(request) if token.roles & VIEW_USERS else []
         shower = self._user_shower(request, over_a_listed_person(token.roles))
         return self._page(request, people, shower, most=100)
 
     def _count_users(self, request: Request, _: IssuedToken) -> Response:
         return json_answer(len(self._selected(request)))
+
+    def _found(self, request: Request) -> Sequence[User]:
+        search = request.query_params.get("search", "")
+        if not search.startswith(BY_ID):
+            return self._selected(request)
+        asked = (self.state.user(user_id) for user_id in search.removeprefix(BY_ID).split())
+        return [user for user in asked if user is not None]
 
     def _selected(self, request: Request) -> Sequence[Person]:
         return selected(self.state.users(), request.query_params, self.switches)
@@ -216,8 +230,13 @@ class KeycloakSimulator:
         return json_answer(documents.realm(self.switches, token.roles))
 
     def _admin_events(self, request: Request, _: IssuedToken) -> Response:
-        events = chosen_events(request.query_params, self.state, self.switches)
-        return self._page(request, events, lambda event: event, most=100)
+        return self._page(request, self.audit.chosen_admin(request.query_params), lambda event: event, most=100)
+
+    def _user_events(self, request: Request, _: IssuedToken) -> Response:
+        return self._page(request, self.audit.chosen_user(request.query_params), lambda event: event, most=100)
+
+    def _events_config(self, _: Request, __: IssuedToken) -> Response:
+        return json_answer(self.audit.config())
 
     def _page(
         self, request: Request, rows: Sequence[Row], show: Callable[[Row], object], *, most: int | None = None

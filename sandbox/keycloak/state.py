@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sandbox.company import Company, Group, Person
+from sandbox.company import Company, Group, GroupKind, Person
 from sandbox.keycloak.switches import ConfidentialClient, Switches
 
 NAMESPACE = uuid.UUID("6f0a7c1e-54b1-4b8e-9d53-2f4c1d9a7e10")
@@ -49,6 +49,7 @@ class RealmState:
         self.switches = switches
         self._founded = company.clock()
         self._version = -1
+        self._founded_groups = 0
         self._users: list[Person] = []
         self._people_by_id: dict[str, Person] = {}
         self._groups_by_id: dict[str, Group] = {}
@@ -105,6 +106,39 @@ class RealmState:
         """Those that the user was put into."""
         joined = user.client.groups if isinstance(user, ServiceAccount) else self.company.memberships[user.id]
         return sorted((self.company.groups[known] for known in joined if known in self.company.groups), key=_name)
+
+    def found_group(self, name: str, parent: str | None) -> str:
+        """A new group, at the top or below a company's group; its id in the company."""
+        company = self.company
+        with company.lock:
+            self._founded_groups += 1
+            group_id, at = f"founded{self._founded_groups}", company.clock()
+            above = company.groups.get(parent or "")
+            # Whoever is hired into a team takes the department from the group at the top.
+            department = next((each for each in company.groups.values() if each.kind is GroupKind.DEPARTMENT), None)
+            description = department.description if above is None and department is not None else name
+            company.groups[group_id] = Group(group_id, name, description, GroupKind.PROJECT, parent, at, at, at)
+            company.direct[group_id], company.below[group_id] = {}, []
+            if parent is not None:
+                company.below[parent].append(group_id)
+            self._version = -1
+            return group_id
+
+    def move_group(self, group_id: str, parent: str | None) -> None:
+        """Put a group and all below it elsewhere. Raises ValueError for a place within itself."""
+        company = self.company
+        with company.lock:
+            if parent in company.subtree(group_id):
+                raise ValueError("a group cannot be moved below itself")
+            root = company.groups[company.lineage(group_id)[-1]]
+            group = company.groups[group_id]
+            if group.parent is not None:
+                company.below[group.parent].remove(group_id)
+            if parent is not None:
+                company.below[parent].append(group_id)
+            description = root.description if parent is None else group.description
+            company.groups[group_id] = replace(group, parent=parent, description=description)
+            self._version = -1
 
     def _service_accounts(self) -> list[ServiceAccount]:
         return [ServiceAccount(client, self._founded) for client in self.switches.clients.values()]

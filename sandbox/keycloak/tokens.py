@@ -13,7 +13,7 @@ import hmac
 import json
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -33,8 +33,10 @@ class IssuedToken:
 
 
 class TokenEndpoint:
-    def __init__(self, switches: Switches) -> None:
+    def __init__(self, switches: Switches, logged_in: Callable[[ConfidentialClient], None]) -> None:
+        """`logged_in` hears of every token that is given."""
         self._switches = switches
+        self._logged_in = logged_in
         self._key = secrets.token_bytes(32)
         self.tokens: dict[str, IssuedToken] = {}
 
@@ -48,6 +50,7 @@ class TokenEndpoint:
             return _refused(401, "invalid_client", "Invalid client or Invalid client credentials")
         if not secrets.compare_digest(client.secret.encode(), secret.encode()):
             return _refused(401, "unauthorized_client", "Invalid client or Invalid client credentials")
+        self._logged_in(client)
         return self._issue(client, issuer, now)
 
     def valid(self, authorization: str, now: float) -> IssuedToken | None:

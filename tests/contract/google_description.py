@@ -16,6 +16,7 @@ from tests.contract.api_description import ApiDescription, Defect, description_f
 READING: Final = (
     ("users", "list"),
     ("users", "get"),
+    ("users.photos", "get"),
     ("groups", "list"),
     ("groups", "get"),
     ("members", "list"),
@@ -103,7 +104,9 @@ def _paths(discovery: Mapping[str, Any]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     error = {"description": "Error", "content": {"application/json": {"schema": deepcopy(ERROR)}}}
     for resource, method in READING:
-        described = discovery["resources"][resource]["methods"][method]
+        outer, _, inner = resource.partition(".")
+        found = discovery["resources"][outer]
+        described = (found["resources"][inner] if inner else found)["methods"][method]
         answer = {"$ref": f"#/components/schemas/{described['response']['$ref']}"}
         parameters = {**discovery["parameters"], **described["parameters"]}
         paths[f"/{described['path']}"] = {

@@ -292,7 +292,8 @@ def test_a_setting_that_cannot_be_meant_is_refused(changed: dict[str, Any], said
 async def test_every_request_is_one_that_keycloaks_description_allows(firm: Company):
     file = description_file("keycloak-admin-26.6.2.users-groups.json")
     api = ApiDescription.load(file, defects=DEFECTS, base_path="", closed=True)
-    judged = Judged(simulated(firm).app, api, ignored=("/realms/",))
+    # The part of the description that is at hand does not cover the configuration of events, for which check() asks.
+    judged = Judged(simulated(firm).app, api, ignored=("/realms/", f"/admin/realms/{REALM}/events/config"))
     with served(judged) as url:
         source = KeycloakSource(settings_for(url, page_size=100, member_page_size=7))
         await source.read()

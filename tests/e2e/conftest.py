@@ -12,6 +12,7 @@ from tests.samba import missing as missing_samba
 
 CLIENTS = (
     ReadingClient(CLIENT_ID, READING_ROLES),
+    ReadingClient("eventful", ("view-users", "view-events")),
     ReadingClient("short-lived", ("view-users",), token_seconds=3),
     ReadingClient("view-only", ("view-users",)),
     ReadingClient("query-only", ("query-users", "query-groups")),

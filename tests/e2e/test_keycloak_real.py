@@ -17,6 +17,11 @@ from tests.e2e.recording_relay import Relay, relay
 
 pytestmark = [pytest.mark.keycloak, pytest.mark.xdist_group("keycloak")]
 
+ON_EVENTS = (
+    "each run reads everything: the service account lacks the role view-events, without which it cannot see what "
+    "changed"
+)
+
 
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,18 +143,20 @@ async def test_too_few_rights_name_the_role_and_read_nothing(keycloak_server: Ke
 async def test_check_tells_counts_lifespan_and_roles(keycloak_server: KeycloakServer):
     async with source(keycloak_server.url) as made:
         findings = await made.check()
-    assert [finding.level for finding in findings] == ["ok", "ok", "ok"]
+    assert [finding.level for finding in findings] == ["ok", "ok", "ok", "note"]
     told = "\n".join(finding.what for finding in findings)
     assert "2000 people and 60 groups" in told
     assert "60 s" in told
     assert "query-groups, query-users, view-users" in told
+    assert ON_EVENTS in told
 
 
 async def test_check_notes_more_rights_than_needed(keycloak_server: KeycloakServer):
     async with source(keycloak_server.url, client_id="manager") as made:
         findings = await made.check()
     assert [finding.what for finding in findings if finding.level == "note"] == [
-        "the service account has more rights than reading needs: manage-users"
+        "the service account has more rights than reading needs: manage-users",
+        ON_EVENTS,
     ]
 
 
@@ -218,11 +225,13 @@ async def test_the_requests_and_the_answers_are_as_keycloak_describes_them(relay
     async with source(relayed.url, groups=("/Verkauf",)) as made:
         await made.read()
         await made.check()
-    for exchange in (seen for seen in relayed.seen if seen.path.startswith("/admin/")):
+    # The part of the description that is at hand does not cover the configuration of events, for which check() asks.
+    covered = [seen for seen in relayed.seen if seen.path.startswith("/admin/") and "/events/" not in seen.path]
+    for exchange in covered:
         headers = {"content-type": exchange.content_type}
         api.check_request(exchange.method, exchange.path, exchange.query)
         api.check_response(exchange.method, exchange.path, exchange.status, exchange.body, headers)
-    assert {api.operation("GET", seen.path).template.partition("{realm}")[2] for seen in relayed.seen[1:]} >= {
+    assert {api.operation("GET", seen.path).template.partition("{realm}")[2] for seen in covered} >= {
         "/users",
         "/users/count",
         "/groups",

@@ -40,6 +40,7 @@ from reconcile.results import GroupResult, OperationResult, PersonResult, RunDoc
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
 from tasks.ending import EXIT_CODES
+from tasks.picture_settings import PicturesSection
 from tasks.sync_file import Report, SyncFile, load_sync_file
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/policy-tests.md", "accounts"): CaseAccount,
     ("docs/policy-tests.md", "expect"): Expectation,
     ("docs/sync-file.md", "guard.source"): SourceSanity,
+    ("docs/sync-file.md", "pictures"): PicturesSection,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
     ("docs/sources/keycloak.md", "Settings"): settings_model("source", "keycloak"),

@@ -17,6 +17,7 @@ import msgspec
 from connectors.http.client import HttpClient
 from connectors.http.ratelimit import Gate
 from connectors.http.retry import seconds_to_wait
+from directory.errors import CredentialsRefused, UsersyncError
 
 __all__ = ["Batches", "Job"]
 
@@ -33,6 +34,10 @@ class Job:
     decode: Any
     then: Callable[[Any], Iterable[Job]]
     headers: dict[str, str] = field(default_factory=dict)
+    absent: str | None = None
+    """The code of Graph that says that there is nothing; another 404 is an error then."""
+    failed: Callable[[UsersyncError], None] | None = None
+    """Told of an error that concerns this request alone, instead of ending all."""
     tries: int = 0
     unauthorized: int = 0
     waited: float = 0.0
@@ -136,6 +141,17 @@ class Batches:
         raise failures.unreadable("POST $batch", reason)
 
     def _settled(self, job: Job, answer: _Inner | None) -> Iterable[Job]:
+        try:
+            return self._judged(job, answer)
+        except CredentialsRefused:
+            raise
+        except UsersyncError as error:
+            if job.failed is None:
+                raise
+            job.failed(error)
+            return ()
+
+    def _judged(self, job: Job, answer: _Inner | None) -> Iterable[Job]:
         failures, what = self._client.failures, f"GET {job.url.partition('?')[0]}"
         if answer is None:
             return self._again(job, "the batch holds no answer to it", None)
@@ -144,7 +160,7 @@ class Batches:
                 return job.then(msgspec.json.decode(answer.body, type=job.decode))
             except msgspec.DecodeError as error:
                 raise failures.unreadable(what, str(error)) from None
-        if answer.status == 404:
+        if answer.status == 404 and (job.absent is None or job.absent.encode() in bytes(answer.body)):
             return job.then(None)
         said = self._client.redact(" ".join(bytes(answer.body).decode("utf-8", "replace").split())[:200])
         if answer.status == 401:

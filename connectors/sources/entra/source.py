@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from connectors.contract import CheckFinding, Progress, Reading
+from connectors.contract import CheckFinding, Picture, Progress, Reading
 from connectors.http.retry import RetryPolicy
 from connectors.sources.entra.api import GraphApi
 from connectors.sources.entra.changes import Frames, Update, Watermark, drained
 from connectors.sources.entra.checking import check
 from connectors.sources.entra.frames import groups_frame, memberships_frame, people_frame
+from connectors.sources.entra.pictures import photos
 from connectors.sources.entra.reading import FullRead, short_of_counts
 from connectors.sources.entra.settings import EntraSettings
 from directory.errors import ConfigurationError, SourceUnreadable
@@ -133,6 +134,14 @@ class EntraSource:
             memberships=frames.memberships,
         )
         return Reading(snapshot, None if update.findings else following.written())
+
+    async def pictures(
+        self, external_ids: Sequence[str], size: int, progress: Progress | None = None
+    ) -> AsyncIterator[tuple[str, Picture]]:
+        """Profile photos, twenty people a request; User.Read.All lets them be read."""
+        with _one_plain_failure():
+            async for found in photos(self._opened(), external_ids, size, progress):
+                yield found
 
     async def check(self) -> list[CheckFinding]:
         """Whether the credentials work and for what, what the filter of groups finds, and what cannot be seen."""

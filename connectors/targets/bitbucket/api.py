@@ -17,7 +17,7 @@ from connectors.http.ratelimit import Limits, TokenBucket
 from connectors.http.retry import RetryPolicy
 from connectors.targets.bitbucket.refusals import Deed, PermissionMissing, is_login_refused, refusal
 from connectors.targets.bitbucket.settings import BitbucketSettings
-from connectors.targets.bitbucket.writes import Write
+from connectors.targets.bitbucket.writes import Write, form_of
 from directory.errors import CredentialsRefused, NotFound, OutcomeUnknown, TargetUnreadable, UsersyncError
 
 __all__ = ["BitbucketApi", "Turned"]
@@ -137,14 +137,18 @@ class BitbucketApi:
 
     async def _ask(self, method: str, path: str, deed: Deed, write: Write | None = None) -> Answer:
         self._stop_if_unpermitted()
+        form, content_type = None, "application/json"
+        if write is not None and write.upload is not None:
+            form, content_type = form_of(write.upload)
         try:
             answer = await self._client.request(
                 method,
                 path,
                 params=None if write is None else write.query,
                 json=None if write is None else write.body,
+                form=form,
                 # Also without a body: a POST without a content type fails the XSRF check.
-                headers=None if write is None else {"Content-Type": "application/json"},
+                headers=None if write is None else {"Content-Type": content_type},
             )
         except UsersyncError as error:
             raise self._in_words(error, deed) from error

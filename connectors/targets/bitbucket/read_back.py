@@ -26,7 +26,9 @@ from directory.call import (
     GrantPermission,
     RemoveMembership,
     RenameAccount,
+    ResetPicture,
     RevokePermission,
+    SetPicture,
     UpdateAccount,
 )
 from directory.errors import NotFound, OperationRefused
@@ -133,6 +135,13 @@ async def _(call: GrantPermission, api: BitbucketApi) -> bool:
 @is_there.register
 async def _(call: RevokePermission, api: BitbucketApi) -> bool:
     return await _direct_grant(api, call.username) is None
+
+
+@is_there.register(SetPicture)
+@is_there.register(ResetPicture)
+async def _(_call: SetPicture | ResetPicture, _api: BitbucketApi) -> bool:
+    # Bitbucket shows a picture in sizes and encodings of its own: it is sent again, which changes nothing.
+    return False
 
 
 async def account_named(api: BitbucketApi, username: str) -> AccountRow | None:

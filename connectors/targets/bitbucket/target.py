@@ -14,8 +14,8 @@ from connectors.targets.bitbucket.read_back import account_named, group_exists, 
 from connectors.targets.bitbucket.reads import read_licence, read_target
 from connectors.targets.bitbucket.refusals import Deed, PermissionMissing
 from connectors.targets.bitbucket.settings import BitbucketSettings
-from connectors.targets.bitbucket.writes import parts_of, touched, write_for
-from directory.call import Call, DeleteAccount, EraseAccount, RemoveMembership
+from connectors.targets.bitbucket.writes import Write, parts_of, picture_write, touched, write_for
+from directory.call import Call, DeleteAccount, EraseAccount, RemoveMembership, ResetPicture, SetPicture
 from directory.errors import (
     CredentialsRefused,
     NotFound,
@@ -90,7 +90,7 @@ class BitbucketTarget:
             )
 
     async def _carry_out(self, call: Call) -> None:
-        write = write_for(call, self._settings)
+        write = await self._write(call)
         lost: OutcomeUnknown | None = None
         for _ in range(SENDS):
             try:
@@ -117,8 +117,23 @@ class BitbucketTarget:
             next_step="see why connections to Bitbucket break (proxy, load balancer, time limits), and run again",
         ) from lost
 
+    async def _write(self, call: Call) -> Write:
+        if not isinstance(call, SetPicture | ResetPicture):
+            return write_for(call, self._settings)
+        row = await account_named(self._api, call.username)
+        if row is None or row.slug is None:
+            raise NotFound(
+                f"Bitbucket has no account {call.username}",
+                subject=f"account {call.username}",
+                not_done="its picture was not changed",
+                next_step="somebody removed or renamed it since the plan was made; run again for a new plan",
+            )
+        return picture_write(call, row.slug)
+
     async def _shows(self, call: Call, lost: OutcomeUnknown) -> bool:
         """Look for a change, several times: nodes of a cluster show each other's with a lag."""
+        if isinstance(call, SetPicture | ResetPicture):
+            return False
         left = self._settings.read_back_seconds
         pause = FIRST_LOOK_SECONDS
         while True:

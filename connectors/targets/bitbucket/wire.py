@@ -32,6 +32,7 @@ class AccountRow(Struct, rename="camel"):
 
     id: int
     name: str
+    slug: str | None = None
     display_name: str | None = None
     email_address: str | None = None
     active: bool = True

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Final
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -29,12 +30,14 @@ from directory.call import (
     GrantPermission,
     RemoveMembership,
     RenameAccount,
+    ResetPicture,
     RevokePermission,
+    SetPicture,
     UpdateAccount,
 )
 from directory.errors import AlreadyExists
 
-__all__ = ["PASSWORD_BYTES", "Write", "parts_of", "touched", "write_for"]
+__all__ = ["PASSWORD_BYTES", "Write", "form_of", "parts_of", "picture_write", "touched", "write_for"]
 
 PASSWORD_BYTES: Final = 32
 
@@ -49,6 +52,8 @@ class Write:
     query: Params | None = None
     body: Mapping[str, object] | None = None
     """JSON, before it is encoded."""
+    upload: bytes | None = None
+    """A PNG for the form field `avatar`."""
 
 
 def touched(call: Call) -> tuple[str, ...]:
@@ -71,6 +76,26 @@ def parts_of(call: Call, settings: BitbucketSettings) -> list[Call]:
     if isinstance(call, AddGroupsToAccount) and not call.groups:
         return []
     return [call]
+
+
+def picture_write(call: SetPicture | ResetPicture, slug: str) -> Write:
+    """The one request of a call about a picture; its address has the account's slug, which only Bitbucket knows."""
+    path = f"/users/{quote(slug, safe='')}/avatar.png"
+    if isinstance(call, ResetPicture):
+        return Write("DELETE", path, Deed(f"account {call.username}", "its picture was not reset"))
+    return Write("POST", path, Deed(f"account {call.username}", "its picture was not set"), upload=call.content)
+
+
+def form_of(upload: bytes) -> tuple[bytes, str]:
+    """An upload as a form with the one field `avatar` (RFC 7578), and the content type with its boundary."""
+    # Sixteen random bytes do not come up in a picture by chance.
+    boundary = secrets.token_hex(16)
+    head = (
+        f"--{boundary}\r\n"
+        'Content-Disposition: form-data; name="avatar"; filename="avatar.png"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    )
+    return head.encode() + upload + f"\r\n--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 @singledispatch

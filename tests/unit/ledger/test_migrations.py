@@ -126,6 +126,9 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         snapshot = book.snapshots.get("okta", "source")
         assert (snapshot is None) == (script.stem < "v0003")
         assert snapshot is None or (snapshot.about, snapshot.frames["people"].rows()) == ({"policy": {}}, [("00u1",)])
+        picture = [("00u1", "96", "b" * 64, None, AT)]
+        assert book.pictures.frame("okta").rows() == ([] if script.stem < "v0005" else picture)
+        assert book.pictures.content("b" * 64) == (None if script.stem < "v0005" else b"png")
         assert book.ownership.feeds("okta").rows() == ([("devs", "g1", "Devs")] if snapshot else [])
 
 

@@ -106,10 +106,11 @@ def test_a_member_comes_without_what_one_may_do_to_them(realm: KeycloakSimulator
 
 
 def test_admin_events_tell_what_changed_once_the_realm_keeps_them(realm: KeycloakSimulator, client: httpx.Client):
+    realm.company.hire(1)
+    assert client.get("/admin-events").json() == []
+    realm.audit.switch(admin=True)
     person = realm.company.hire(1)[0]
     realm.company.leave(person.id)
-    assert client.get("/admin-events").json() == []
-    realm.switches.admin_events_enabled = True
     events = client.get("/admin-events", params={"direction": "asc"}).json()
     assert [(event["operationType"], event["resourceType"]) for event in events] == [
         ("CREATE", "USER"),

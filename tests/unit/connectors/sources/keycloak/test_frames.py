@@ -1,6 +1,8 @@
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
-from connectors.sources.keycloak.frames import groups_frame, memberships_frame, people_frame
+from connectors.sources.keycloak.frames import changed_people, groups_frame, memberships_frame, people_frame
 from connectors.sources.keycloak.groups import Members, Tree
 from connectors.sources.keycloak.wire import GroupRow, PersonRow
 from directory.snapshot import MEMBERSHIPS, PEOPLE, SOURCE_GROUPS
@@ -50,3 +52,31 @@ def test_members_who_are_not_listed_are_left_out_and_subgroups_are_members():
     rows = memberships_frame(tree, members, people, nested=True).rows()
     assert rows == [("g", "id1", False), ("h", "id1", False), ("g", "h", True)]
     assert memberships_frame(tree, members, people, nested=False).rows() == rows[:2]
+
+
+def test_an_attribute_without_a_value_is_one_that_nobody_has():
+    frame = people_frame([person(1, {"none": [None], "nothing": [], "some": [None, "a"]})], None)
+    assert frame.columns[-1] == "some"
+    assert "none" not in frame.columns
+    assert frame["some"].to_list() == ["a"]
+
+
+VALUES = st.lists(st.sampled_from([None, "", "a", "b"]), max_size=3)
+REALMS = st.dictionaries(
+    st.integers(1, 5), st.dictionaries(st.sampled_from(["one", "two", "email"]), VALUES, max_size=3), max_size=5
+)
+
+
+@given(before=REALMS, after=REALMS, attributes=st.sampled_from([None, (), ("two", "one", "three")]))
+def test_people_who_changed_came_or_went_give_the_frame_of_a_full_read(
+    before: dict[int, dict[str, list[str | None]]],
+    after: dict[int, dict[str, list[str | None]]],
+    attributes: tuple[str, ...] | None,
+):
+    was, now = ({number: person(number, given) for number, given in each.items()} for each in (before, after))
+    changed = [found for number, found in now.items() if found != was.get(number)]
+    gone = [was[number].id for number in was.keys() - now.keys()]
+    incremental = changed_people(people_frame(list(was.values()), attributes), changed, gone, attributes)
+    whole = people_frame(list(now.values()), attributes)
+    assert incremental.schema == whole.schema
+    assert incremental.equals(whole)
