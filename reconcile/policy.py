@@ -102,6 +102,9 @@ class Groups(Section):
 
     @model_validator(mode="after")
     def _not_by_hand_and_always(self) -> Self:
+        if not (self.always and self.local):
+            # No default may start Polars' threads at import: a forked process would wait for them in vain.
+            return self
         always = pl.DataFrame({"name": self.always}, schema={"name": pl.String})
         both = always.filter(matches_any("name", self.local))["name"].to_list()
         if both:
