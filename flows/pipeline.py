@@ -205,7 +205,8 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     last_good = last_good_source(shop.ledger, shop.sync.name)
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
     try:
-        plan = await pictures(shop, plan, source, target)
+        if shop.sync.pictures is not None:
+            plan = await pictures(shop, plan, source, target)
     except ConfigurationError as error:
         raise placed(error, shop.path) from None
     plan = with_origins(shop.ledger, plan, selection, policy)
