@@ -140,7 +140,8 @@ def failures_of(case: Case, policy: Policy) -> tuple[str, ...]:
     Raises `ConfigurationError` for an expression of the sync file that the people of the case give no column for.
     """
     target = _target(case)
-    plan = decide(normalize_source(_source(case)), target, _present(case), policy, Names("case", "case", "case"))
+    source, names = normalize_source(_source(case)), Names("case", "case", "case")
+    plan = decide(source, target, _present(case), policy.undivided, names)
     return tuple(_differences(case, plan, _Afterwards(target, plan)))
 
 

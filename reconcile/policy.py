@@ -260,3 +260,8 @@ class Policy(Section):
     leavers: Leavers = Leavers()
     inactive: Inactive = Inactive()
     guard: Guard = Guard()
+
+    @property
+    def undivided(self) -> Policy:
+        """The same, for whoever asks what a whole plan would do, also one of which a part would wait."""
+        return self.model_copy(update={"guard": self.guard.model_copy(update={"on_hold": "hold-all"})})

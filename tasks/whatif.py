@@ -40,5 +40,5 @@ def what_if(ledger: Ledger, old: SyncFile, new: SyncFile) -> WhatIf:
     present = remembered(ledger, old.name, target, target.read_at)
     names = Names(old.name, "snapshot", "snapshot")
     last_good = last_good_source(ledger, old.name)
-    before, after = (decide(source, target, present, file.policy, names, last_good) for file in (old, new))
+    before, after = (decide(source, target, present, file.policy.undivided, names, last_good) for file in (old, new))
     return WhatIf(compare_plans(before, after), after, source.read_at, target.read_at)

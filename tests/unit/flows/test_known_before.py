@@ -95,6 +95,18 @@ async def test_other_rules_are_tried_on_what_was_read_last_without_a_request(
     assert len(shop.ledger.plans.latest()) == plans
 
 
+async def test_other_rules_are_told_whole_where_a_part_of_their_plan_would_wait(shop: Workshop):
+    there, _ = parties(shop)
+    await run_sync(shop)
+    there.change(source(["ann", "bob", "cem"], {"dev": ["ann"]}))
+    await make_plan(shop)
+    guard = Guard(on_hold="hold-kinds", deactivations=Limit(count=0))
+    new = shop.sync.model_copy(update={"people": People(exclude="username = 'ann'"), "guard": guard})
+    found = what_if(shop.ledger, shop.sync, new)
+    assert found.difference.lose.select("username", "after").rows() == [("ann", "access_removed")]
+    assert "deactivations" in [finding.kind for finding in found.plan.header.held]
+
+
 def test_without_snapshots_there_is_nothing_to_compare(shop: Workshop):
     with pytest.raises(UnknownRecord, match="no snapshot"):
         what_if(shop.ledger, shop.sync, shop.sync)

@@ -119,3 +119,11 @@ def test_a_case_that_expects_nothing_is_refused():
 def test_an_attribute_that_nobody_in_the_case_has_is_named():
     with pytest.raises(ConfigurationError, match="no column 'kind'"):
         failures({"held": False}, [{"username": "ann"}])
+
+
+def test_a_plan_that_would_be_held_in_part_is_judged_as_a_whole():
+    leaver = [{"username": "bob", "linked_to": "p2", "permission": "ADMIN"}]
+    rules = Policy.model_validate({"guard": {"on_hold": "hold-kinds"}})
+    expect = {"accounts": {"bob": {"permission": None}, "ann": {}}, "held": ["administrators_touched"]}
+    case = Case.model_validate({"people": [{**ANN, "username": "ann"}], "accounts": leaver, "expect": expect})
+    assert failures_of(case, rules) == ()
