@@ -11,7 +11,7 @@ from directory.snapshot import SourceSnapshot, TargetSnapshot
 from reconcile.correlate import correlate
 from reconcile.diff import Difference, Present, diff
 from reconcile.guard import judge
-from reconcile.measure import measure
+from reconcile.measure import Measures, measure
 from reconcile.numbered import number_target
 from reconcile.parting import part
 from reconcile.plan import VERDICTS, Finding, Plan, PlanHeader, Waiting
@@ -73,8 +73,7 @@ def plan_selection(
     )
     per_person, grants = grants_of(selection)
 
-    def plan(some: Difference, held: tuple[Finding, ...], waiting: Plan | None = None) -> Plan:
-        measures = measure(some, numbered)
+    def plan(some: Difference, measures: Measures, held: tuple[Finding, ...], waiting: Plan | None = None) -> Plan:
         verdicts = judge_people(selection, some, per_person)
         note = None
         if waiting is not None:
@@ -104,9 +103,10 @@ def plan_selection(
     if held and policy.guard.on_hold == "hold-kinds":
         parting = part(difference, numbered, held)
         # What goes on must be within the limits by itself: seats that only the rest would free are not there.
-        if parting is not None and not judge(measure(parting.go_on, numbered), policy.guard):
-            return plan(parting.go_on, (), plan(parting.waits, held))
-    return plan(difference, held)
+        if parting is not None and not judge(going := measure(parting.go_on, numbered), policy.guard):
+            rest = plan(parting.waits, measure(parting.waits, numbered), held)
+            return plan(parting.go_on, going, (), rest)
+    return plan(difference, measures, held)
 
 
 def _let_in_unseen(selection: Selection, difference: Difference, *, complete: bool) -> Iterator[Finding]:

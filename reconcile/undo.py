@@ -328,20 +328,12 @@ def _groups_named(side: str) -> pl.Expr:
 
 def _groups_now(rows: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
     """One row a group that was given or taken: `taken` (its name then), `number`, `name`, `member`."""
-    return (
+    taken = (
         rows.select("seq", "external_id", "kind", "username", "group", "account", pl.col("groups").alias("taken"))
         .explode("taken", empty_as_null=True)
         .drop_nulls("taken")
-        .with_columns(folded("taken").alias("key"))
-        .join(target.groups.select("key", "number", "name"), on="key", how="left", maintain_order="left")
-        .join(
-            target.members.with_columns(pl.lit(value=True).alias("member")).unique(),
-            on=["account", "number"],
-            how="left",
-            maintain_order="left",
-        )
-        .with_columns(pl.col("member").fill_null(value=False))
     )
+    return _as_it_is(taken, "taken", target).rename({"group_now": "name"})
 
 
 def _with_groups(rows: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
@@ -353,7 +345,7 @@ def _with_groups(rows: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
 def _memberships_back(seen: pl.DataFrame, target: NumberedTarget) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     columns = (*_WHO, pl.col("then").alias("username"), pl.col("group_now").alias("group"))
     still = _still_member(_of(seen, "add_membership"), target)
-    gone = _with_group(_of(seen, "remove_membership"), target)
+    gone = _as_it_is(_of(seen, "remove_membership"), "group", target)
     missing = gone.filter(~pl.col("member") & pl.col("number").is_not_null())
     return (
         still.select(pl.lit("remove_membership").alias("kind"), *columns),
@@ -363,13 +355,14 @@ def _memberships_back(seen: pl.DataFrame, target: NumberedTarget) -> tuple[pl.Da
 
 
 def _still_member(rows: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
-    return _with_group(rows, target).filter("member")
+    return _as_it_is(rows, "group", target).filter("member")
 
 
-def _with_group(rows: pl.DataFrame, target: NumberedTarget) -> pl.DataFrame:
-    """Memberships with their group as it is now: `number`, `group_now`, `member`."""
+def _as_it_is(rows: pl.DataFrame, named: str, target: NumberedTarget) -> pl.DataFrame:
+    """Rows of an `account` and the group in the column `named`, with what is there now: `number`, `group_now`,
+    `member`."""
     return (
-        rows.with_columns(folded("group").alias("key"))
+        rows.with_columns(folded(named).alias("key"))
         .join(
             target.groups.select("key", "number", pl.col("name").alias("group_now")),
             on="key",

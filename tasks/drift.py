@@ -16,11 +16,10 @@ __all__ = ["with_origins"]
 
 
 def with_origins(ledger: Ledger, plan: Plan, selection: Selection, policy: Policy) -> Plan:
-    """The plan with the origin of each operation, where a run that ended well tells what was wanted then."""
+    """The plan, and what waits of it, with the origin of each operation, where a run that ended well tells what was
+    wanted then."""
     if plan.empty:
         return plan
-    if plan.waiting is not None:
-        plan = replace(plan, waiting=with_origins(ledger, plan.waiting, selection, policy))
     before = last_acted_on(ledger, plan.header.sync)
     if before is None:
         return plan
@@ -33,4 +32,8 @@ def with_origins(ledger: Ledger, plan: Plan, selection: Selection, policy: Polic
             # The new rules name a column that the source did not have then: what they change cannot be told apart.
             by_new_rules = None
     links = ledger.links.frame(plan.header.sync)
-    return replace(plan, origins=origins(plan.operations, selection, then, by_new_rules, links))
+
+    def told(part: Plan) -> Plan:
+        return replace(part, origins=origins(part.operations, selection, then, by_new_rules, links))
+
+    return replace(told(plan), waiting=None if plan.waiting is None else told(plan.waiting))
