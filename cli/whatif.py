@@ -34,6 +34,7 @@ def whatif(
     """Say who would gain or lose access with new rules, by the last snapshots. Nobody is asked, nothing is changed."""
     from cli.books import looked_up
     from cli.output import answers, say, whole_json, width_of
+    from cli.render.plan import MANY
     from cli.render.whatif import difference_lines
     from tasks.sync_file import load_sync_file
     from tasks.whatif import what_if
@@ -47,7 +48,7 @@ def whatif(
         whole_json(_as_json(found))
         return
     console = answers()
-    say(console, difference_lines(found, width=width_of(console), most=None if everything else 20))
+    say(console, difference_lines(found, width=width_of(console), most=None if everything else MANY))
 
 
 def _as_json(found: WhatIf) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 import polars as pl
 
@@ -21,6 +22,7 @@ __all__ = [
     "SourceSnapshot",
     "TargetSnapshot",
     "conform",
+    "member_rows",
 ]
 
 PEOPLE: Mapping[str, pl.DataType] = {
@@ -106,6 +108,15 @@ class SourceSnapshot(Snapshot):
     groups: pl.DataFrame
     memberships: pl.DataFrame
 
+    @classmethod
+    def kept(cls, frames: Mapping[str, pl.DataFrame], read_at: datetime) -> Self:
+        """A complete snapshot of earlier, from its `frames`."""
+        return cls(Completeness(), read_at, 0, **frames)
+
+    @property
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {"people": self.people, "groups": self.groups, "memberships": self.memberships}
+
 
 @dataclass(frozen=True)
 class Licence:
@@ -125,6 +136,20 @@ class TargetSnapshot(Snapshot):
     principal: str
     """The username that the sync logs in with; it is never touched."""
     licence: Licence = field(default_factory=Licence)
+
+    @property
+    def frames(self) -> dict[str, pl.DataFrame]:
+        return {"accounts": self.accounts, "groups": self.groups, "memberships": self.memberships}
+
+
+def member_rows(members: Mapping[str, Sequence[str]], *, is_group: bool) -> pl.DataFrame:
+    """From the id of a group to the ids of its members: a row a membership, schema `MEMBERSHIPS`."""
+    lists = pl.DataFrame(
+        {"group_id": list(members), "member_id": [list(ids) for ids in members.values()]},
+        schema={"group_id": pl.String(), "member_id": pl.List(pl.String())},
+    )
+    rows = lists.filter(pl.col("member_id").list.len() > 0).explode("member_id")
+    return rows.with_columns(pl.lit(value=is_group).alias("member_is_group")).cast(pl.Schema(MEMBERSHIPS))
 
 
 def conform(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

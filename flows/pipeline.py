@@ -84,10 +84,8 @@ async def make_plan(shop: Workshop) -> Ending:
         also = "" if plan.header.complete else f". {_withheld(plan)}"
         if plan.empty:
             return "nothing_to_do", *_nothing_to_do(plan)[1:]
-        stored = f"plan {plan.id[:8]} is stored, nothing was written{also}"
-        if plan.header.waiting is not None:
-            return _rest_held(plan.header.waiting, stored)
-        return "planned", stored, f"usersync apply {plan.id[:8]}"
+        planned = _planned(plan, also)
+        return planned if plan.header.waiting is None else _rest_held(plan.header.waiting, planned[1])
 
     return await _run(shop, "plan", body)
 
@@ -107,7 +105,7 @@ async def make_undo(shop: Workshop, run_id: str) -> Ending:
             return _held(plan)
         if plan.empty:
             return "nothing_to_do", f"nothing of run {run_id} is left that can be undone", "nothing needs to be done"
-        return "planned", f"plan {plan.id[:8]} is stored, nothing was written", f"usersync apply {plan.id[:8]}"
+        return _planned(plan)
 
     return await _run(shop, "plan", body)
 
@@ -336,6 +334,10 @@ def _withheld(plan: Plan) -> str:
     removals = sum(plan.header.withheld.values())
     findings = "; ".join(plan.header.source_findings[:_NAMED])
     return f"The source was read incompletely ({findings}), so {removals:,} removals were withheld."
+
+
+def _planned(plan: Plan, also: str = "") -> Outcome:
+    return "planned", f"plan {plan.id[:8]} is stored, nothing was written{also}", f"usersync apply {plan.id[:8]}"
 
 
 def _held(plan: Plan) -> Outcome:

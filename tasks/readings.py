@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from connectors.contract import Reading
-from directory.snapshot import Completeness, SourceSnapshot
+from directory.snapshot import SourceSnapshot
 from ledger.opening import Ledger
 from ledger.readings import StoredReading
 from tasks.extract import Extracted
@@ -24,15 +24,7 @@ def last_reading(ledger: Ledger, sync: str, *, most_hours: float) -> Reading | N
     stored = ledger.readings.get(sync)
     if stored is None:
         return None
-    snapshot = SourceSnapshot(
-        Completeness(),
-        stored.read_at,
-        0,
-        people=stored.frames["people"],
-        groups=stored.frames["groups"],
-        memberships=stored.frames["memberships"],
-    )
-    return Reading(snapshot, stored.watermark)
+    return Reading(SourceSnapshot.kept(stored.frames, stored.read_at), stored.watermark)
 
 
 def keep_reading(ledger: Ledger, sync: str, extracted: Extracted) -> None:
@@ -46,5 +38,4 @@ def keep_reading(ledger: Ledger, sync: str, extracted: Extracted) -> None:
             ledger.readings.forget(sync)
         return
     full_at = (None if extracted.whole else ledger.readings.full_at(sync)) or snapshot.read_at
-    frames = {"people": snapshot.people, "groups": snapshot.groups, "memberships": snapshot.memberships}
-    ledger.readings.put(sync, StoredReading(frames, watermark, snapshot.read_at, full_at))
+    ledger.readings.put(sync, StoredReading(snapshot.frames, watermark, snapshot.read_at, full_at))

@@ -32,8 +32,7 @@ def keep_sides(ledger: Ledger, sync: str, source: SourceSnapshot, target: Target
         "seats_maximum": target.licence.maximum,
         "seats_used": target.licence.used,
     }
-    frames = {"accounts": target.accounts, "groups": target.groups, "memberships": target.memberships}
-    ledger.snapshots.put(sync, "target", StoredSnapshot(frames, target.read_at, about))
+    ledger.snapshots.put(sync, "target", StoredSnapshot(target.frames, target.read_at, about))
 
 
 def last_sides(ledger: Ledger, sync: str) -> tuple[SourceSnapshot, TargetSnapshot] | None:
@@ -46,9 +45,7 @@ def last_sides(ledger: Ledger, sync: str) -> tuple[SourceSnapshot, TargetSnapsho
         Completeness(),
         target.read_at,
         0,
-        accounts=target.frames["accounts"],
-        groups=target.frames["groups"],
-        memberships=target.frames["memberships"],
+        **target.frames,
         principal=about["principal"],
         licence=Licence(maximum=about["seats_maximum"], used=about["seats_used"]),
     )
@@ -74,21 +71,11 @@ def last_acted_on(ledger: Ledger, sync: str) -> ActedOn | None:
 
 
 def _put_source(ledger: Ledger, sync: str, side: Side, source: SourceSnapshot, about: dict[str, object]) -> None:
-    frames = {"people": source.people, "groups": source.groups, "memberships": source.memberships}
-    ledger.snapshots.put(sync, side, StoredSnapshot(frames, source.read_at, about))
+    ledger.snapshots.put(sync, side, StoredSnapshot(source.frames, source.read_at, about))
 
 
 def _source(ledger: Ledger, sync: str, side: Side) -> tuple[SourceSnapshot, dict[str, object]] | None:
     stored = ledger.snapshots.get(sync, side)
     if stored is None:
         return None
-    frames = stored.frames
-    snapshot = SourceSnapshot(
-        Completeness(),
-        stored.read_at,
-        0,
-        people=frames["people"],
-        groups=frames["groups"],
-        memberships=frames["memberships"],
-    )
-    return snapshot, dict(stored.about)
+    return SourceSnapshot.kept(stored.frames, stored.read_at), dict(stored.about)

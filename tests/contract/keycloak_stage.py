@@ -7,10 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import polars as pl
-
 from connectors.sources.keycloak import KeycloakSettings, KeycloakSource
-from directory.snapshot import SourceSnapshot
 from sandbox.company import Company
 from sandbox.keycloak import CLIENT_ID, CLIENT_SECRET, REALM, ConfidentialClient, KeycloakSimulator, Switches
 from tests.contract.source_contract import QUICK, Sleeps
@@ -40,12 +37,3 @@ def keycloak(
     simulator = simulated(firm, users=users, roles=roles)
     with simulator.served() as url:
         yield simulator, reader(url, **given)
-
-
-def assert_equal(incremental: SourceSnapshot, full: SourceSnapshot) -> None:
-    assert incremental.completeness.findings == full.completeness.findings == ()
-    for name in ("people", "groups", "memberships"):
-        mine: pl.DataFrame = getattr(incremental, name)
-        whole: pl.DataFrame = getattr(full, name)
-        assert mine.schema == whole.schema
-        assert mine.equals(whole), f"{name}: {mine.join(whole, on=mine.columns, how='anti', nulls_equal=True)}"

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import polars as pl
 import pytest
 
 from connectors.contract import Reading
 from connectors.sources.ldap import LdapSettings, LdapSource
-from directory.snapshot import SourceSnapshot
 from tests.company_ldif import NOBODY, entry
+from tests.contract.equal_readings import assert_equal
 from tests.slapd import READER, SUFFIX, Slapd, missing
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "BOB",
     "LONG_AGO",
     "aged",
-    "assert_equal",
     "group",
     "missing_here",
     "person",
@@ -93,18 +91,6 @@ def small_tree(*more: str) -> Iterable[str]:
             *more,
         ]
     )
-
-
-def assert_equal(incremental: SourceSnapshot, full: SourceSnapshot) -> None:
-    """Row by row."""
-    assert incremental.completeness.findings == full.completeness.findings == ()
-    for name in ("people", "groups", "memberships"):
-        mine: pl.DataFrame = getattr(incremental, name)
-        whole: pl.DataFrame = getattr(full, name)
-        assert mine.schema == whole.schema
-        more = mine.join(whole, on=mine.columns, how="anti", nulls_equal=True)
-        less = whole.join(mine, on=mine.columns, how="anti", nulls_equal=True)
-        assert mine.equals(whole), f"{name}: only incremental {more}, only full {less}"
 
 
 async def told(source: LdapSource, last: Reading) -> Reading:

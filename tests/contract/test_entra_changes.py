@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -15,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from connectors.contract import IncrementalSource, Reading
 from connectors.sources.entra import EntraSource
 from directory.errors import SourceUnavailable, SourceUnreadable
-from directory.snapshot import SourceSnapshot
 from sandbox.company import Company
 from sandbox.faults import Fault, FaultKind
 from sandbox.graph.delta import Forgotten
 from sandbox.graph.state import Link
 from sandbox.population import company as found_company
 from tests.contract.entra_stage import MARKED_SECRET, entra
+from tests.contract.equal_readings import assert_equal
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +31,6 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def firm() -> Company:
     return found_company(people=150, groups=20)
-
-
-def assert_equal(incremental: SourceSnapshot, full: SourceSnapshot) -> None:
-    assert incremental.completeness.findings == full.completeness.findings == ()
-    for name in ("people", "groups", "memberships"):
-        mine: pl.DataFrame = getattr(incremental, name)
-        whole: pl.DataFrame = getattr(full, name)
-        assert mine.schema == whole.schema
-        assert mine.equals(whole), f"{name}: {mine.join(whole, on=mine.columns, how='anti', nulls_equal=True)}"
 
 
 async def changes(source: EntraSource, last: Reading) -> Reading:

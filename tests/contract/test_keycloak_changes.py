@@ -17,8 +17,9 @@ from sandbox.keycloak.switches import USER_EVENT_TYPES
 from sandbox.population import company as found_company
 from sandbox.serving import served
 from tests.contract.api_description import ApiDescription, description_file
+from tests.contract.equal_readings import assert_equal
 from tests.contract.judged import Judged
-from tests.contract.keycloak_stage import assert_equal, keycloak, reader, simulated
+from tests.contract.keycloak_stage import keycloak, reader, simulated
 from tests.contract.test_keycloak_simulator_spec import DEFECTS
 
 ADMIN = f"/admin/realms/{REALM}"

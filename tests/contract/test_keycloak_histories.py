@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from sandbox.keycloak import CLIENT_SECRET
 from sandbox.population import company as found_company
-from tests.contract.keycloak_stage import assert_equal, keycloak
+from tests.contract.equal_readings import assert_equal
+from tests.contract.keycloak_stage import keycloak
 
 
 @pytest.fixture(autouse=True)

@@ -18,11 +18,11 @@ from connectors.sources.ldap import LdapSource
 from sandbox.population import company as found_company
 from tests.company_ldif import change, openldap, person_dn
 from tests.company_on_slapd import CompanyOnSlapd
+from tests.contract.equal_readings import assert_equal
 from tests.contract.ldap_stage import (
     ANN,
     BOB,
     aged,
-    assert_equal,
     missing_here,
     person,
     settings_for,

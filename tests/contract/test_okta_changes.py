@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -17,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from connectors.contract import IncrementalSource, Reading
 from connectors.sources.okta import OktaSettings, OktaSource
 from directory.errors import SourceUnavailable, SourceUnreadable
-from directory.snapshot import SourceSnapshot
 from sandbox.company import Company, Standing, real_time
 from sandbox.faults import Fault, FaultKind
 from sandbox.okta import OktaSimulator, Switches
@@ -25,6 +23,7 @@ from sandbox.population import company as found_company
 from sandbox.serving import served
 from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
+from tests.contract.equal_readings import assert_equal
 from tests.contract.judged import Judged
 from tests.contract.source_contract import QUICK, Sleeps
 from tests.contract.test_okta_simulator_spec import DEFECTS
@@ -58,15 +57,6 @@ def let_time_pass(simulator: OktaSimulator, seconds: float) -> None:
     simulator.switches.clock_skew_seconds += seconds
     ahead = timedelta(seconds=simulator.switches.clock_skew_seconds)
     simulator.company.clock = lambda: real_time() + ahead
-
-
-def assert_equal(incremental: SourceSnapshot, full: SourceSnapshot) -> None:
-    assert incremental.completeness.findings == full.completeness.findings == ()
-    for name in ("people", "groups", "memberships"):
-        mine: pl.DataFrame = getattr(incremental, name)
-        whole: pl.DataFrame = getattr(full, name)
-        assert mine.schema == whole.schema
-        assert mine.equals(whole), f"{name}: {mine.join(whole, on=mine.columns, how='anti', nulls_equal=True)}"
 
 
 async def changes(source: OktaSource, last: Reading) -> Reading:

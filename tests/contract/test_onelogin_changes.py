@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,12 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from connectors.contract import IncrementalSource, Reading
 from connectors.sources.onelogin import OneLoginSettings, OneLoginSource
 from directory.errors import SourceUnavailable, SourceUnreadable
-from directory.snapshot import SourceSnapshot
 from sandbox.company import Company, GroupKind, Standing
 from sandbox.faults import Fault, FaultKind
 from sandbox.onelogin import OneLoginSimulator, Switches
 from sandbox.population import company as found_company
 from sandbox.serving import served
+from tests.contract.equal_readings import assert_equal
 from tests.contract.judged import Judged
 from tests.contract.onelogin_description import onelogin_description
 from tests.contract.source_contract import QUICK, Sleeps
@@ -69,15 +68,6 @@ def onelogin(
     account = Account(firm, **(switches or {}))
     with account.simulator.served() as url:
         yield account, OneLoginSource(settings_for(url, **given), retry=QUICK, sleep=Sleeps())
-
-
-def assert_equal(incremental: SourceSnapshot, full: SourceSnapshot) -> None:
-    assert incremental.completeness.findings == full.completeness.findings == ()
-    for name in ("people", "groups", "memberships"):
-        mine: pl.DataFrame = getattr(incremental, name)
-        whole: pl.DataFrame = getattr(full, name)
-        assert mine.schema == whole.schema
-        assert mine.equals(whole), f"{name}: {mine.join(whole, on=mine.columns, how='anti', nulls_equal=True)}"
 
 
 async def changes(source: OneLoginSource, last: Reading) -> Reading:

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.contract import Reading
 from connectors.sources.keycloak import KeycloakSettings, KeycloakSource
-from tests.contract.keycloak_stage import assert_equal
+from tests.contract.equal_readings import assert_equal
 from tests.e2e.keycloak_realm import CLIENT_SECRET, Realm
 from tests.e2e.keycloak_server import KeycloakServer
 

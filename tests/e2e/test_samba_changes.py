@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import IncrementalSource, Reading
 from connectors.sources.ldap import LdapSource
-from directory.snapshot import SourceSnapshot
+from tests.contract.equal_readings import assert_equal
 from tests.e2e.samba_company import PASSWORD_VARIABLE, SambaCompany
 from tests.e2e.samba_unit import Unit
 from tests.samba import AUDITOR, READER, REPLICATOR
@@ -44,15 +43,6 @@ def unit(samba_server: SambaCompany) -> Unit:
 @pytest.fixture(params=WAYS)
 def source(request: pytest.FixtureRequest, samba_server: SambaCompany, unit: Unit) -> LdapSource:
     return samba_server.source(base=unit.base, incremental=request.param)
-
-
-def assert_equal(incremental: SourceSnapshot, full: SourceSnapshot) -> None:
-    assert incremental.completeness.findings == full.completeness.findings == ()
-    for name in ("people", "groups", "memberships"):
-        mine: pl.DataFrame = getattr(incremental, name)
-        whole: pl.DataFrame = getattr(full, name)
-        assert mine.schema == whole.schema
-        assert mine.equals(whole), f"{name}: {mine.join(whole, on=mine.columns, how='anti', nulls_equal=True)}"
 
 
 async def changes(source: LdapSource, last: Reading) -> Reading:

@@ -6,14 +6,13 @@ has `@removed`. Members whom no delta explains, because a group or a user has co
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 import polars as pl
 
+from connectors import watermark
 from connectors.sources.entra.api import PAGE, VERSION, GraphApi
 from connectors.sources.entra.batch import Job
 from connectors.sources.entra.frames import groups_frame, memberships_frame, people_frame
@@ -28,7 +27,7 @@ __all__ = ["Frames", "Update", "Watermark", "drained"]
 _EDGE: Final = ["group_id", "member_id"]
 
 
-class Watermark(msgspec.Struct):
+class Watermark(watermark.Watermark):
     """Where the two deltas go on, and which settings the snapshot was read with."""
 
     users: str
@@ -44,20 +43,14 @@ class Watermark(msgspec.Struct):
     @classmethod
     def read(cls, text: str | None, settings: EntraSettings) -> Watermark | None:
         """None where there is none, or it belongs to other settings."""
-        try:
-            mark = msgspec.json.decode(text or "", type=cls)
-        except msgspec.DecodeError:
-            return None
-        return mark if mark.settings == fingerprint(settings) else None
-
-    def written(self) -> str:
-        return msgspec.json.encode(self).decode()
+        mark = cls.decoded(text)
+        return mark if mark is not None and mark.settings == fingerprint(settings) else None
 
 
 def fingerprint(settings: EntraSettings) -> str:
     """Changes with every setting that changes what a snapshot holds."""
     parts = (settings.graph_url, settings.tenant_id, settings.guests, sorted(settings.paths.items()))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return watermark.fingerprint(repr(parts))
 
 
 @dataclass

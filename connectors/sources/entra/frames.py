@@ -9,7 +9,7 @@ import polars as pl
 
 from connectors.sources.entra.settings import EntraSettings
 from connectors.sources.entra.wire import User
-from directory.snapshot import MEMBERSHIPS, SOURCE_GROUPS
+from directory.snapshot import SOURCE_GROUPS, member_rows
 
 __all__ = ["groups_frame", "memberships_frame", "people_frame"]
 
@@ -46,18 +46,9 @@ def groups_frame(names: Mapping[str, str]) -> pl.DataFrame:
 
 def memberships_frame(people: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """From group id to ids of people, and from group id to ids of groups within."""
-    parts = [_members(people, is_group=False), _members(groups, is_group=True)]
+    parts = [member_rows(people, is_group=False), member_rows(groups, is_group=True)]
     whole = pl.concat(parts).unique()
     return whole.sort("group_id", "member_id")
-
-
-def _members(members: Mapping[str, Sequence[str]], *, is_group: bool) -> pl.DataFrame:
-    lists = pl.DataFrame(
-        {"group_id": list(members), "member_id": [list(ids) for ids in members.values()]},
-        schema={"group_id": pl.String(), "member_id": pl.List(pl.String())},
-    )
-    rows = lists.filter(pl.col("member_id").list.len() > 0).explode("member_id")
-    return rows.with_columns(pl.lit(value=is_group).alias("member_is_group")).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
 
 
 def _at(row: Any, path: Sequence[str]) -> Any:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from connectors.contract import CheckFinding, Picture, Progress, Reading
+from connectors.failures import one_plain_failure
 from connectors.http.retry import RetryPolicy
 from connectors.sources.entra.api import GraphApi
 from connectors.sources.entra.changes import Frames, Update, Watermark, drained
@@ -164,20 +165,13 @@ class EntraSource:
 
 @contextmanager
 def _one_plain_failure() -> Iterator[None]:
-    """Of several reads at a time: the first failure cancelled the rest, and says on its own what happened."""
+    """As `connectors.failures.one_plain_failure`; where Graph refuses a request it leads to who explains it."""
     try:
-        yield
-    except ExceptionGroup as failures:
-        failure = _first(failures)
-    except SourceUnreadable as unreadable:
-        failure = unreadable
-    else:
-        return
-    if isinstance(failure, SourceUnreadable) and _REFUSED.search(failure.what):
-        failure.next_step = "run `usersync check`, which says in plain words what Graph refuses and how to correct it"
-    raise failure from None
-
-
-def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
-    failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+        with one_plain_failure():
+            yield
+    except SourceUnreadable as failure:
+        if _REFUSED.search(failure.what):
+            failure.next_step = (
+                "run `usersync check`, which says in plain words what Graph refuses and how to correct it"
+            )
+        raise

@@ -9,7 +9,7 @@ import polars as pl
 
 from connectors.sources.google.api import Group, User
 from connectors.sources.google.settings import CUSTOM, GoogleSettings
-from directory.snapshot import MEMBERSHIPS, SOURCE_GROUPS
+from directory.snapshot import SOURCE_GROUPS, member_rows
 
 __all__ = ["attribute", "called", "groups_frame", "memberships_frame", "people_frame"]
 
@@ -54,23 +54,14 @@ def memberships_frame(
     people: pl.DataFrame,
 ) -> pl.DataFrame:
     """From group id to ids of people, to ids of groups, and the groups that hold everybody."""
-    direct = _rows(people_of, is_group=False)
-    below = _rows(groups_of, is_group=True)
+    direct = member_rows(people_of, is_group=False)
+    below = member_rows(groups_of, is_group=True)
     everybody = (
         pl.DataFrame({"group_id": list(everybody_in)}, schema={"group_id": pl.String()})
         .join(people.select(pl.col("external_id").alias("member_id")), how="cross")
         .with_columns(pl.lit(value=False).alias("member_is_group"))
     )
     return pl.concat([direct, everybody.select(direct.columns), below]).unique(maintain_order=True)
-
-
-def _rows(lists: Mapping[str, Sequence[str]], *, is_group: bool) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        {"group_id": list(lists), "member_id": [list(ids) for ids in lists.values()]},
-        schema={"group_id": pl.String(), "member_id": pl.List(pl.String())},
-    )
-    rows = frame.filter(pl.col("member_id").list.len() > 0).explode("member_id")
-    return rows.with_columns(pl.lit(is_group).alias("member_is_group")).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
 
 
 def attribute(document: Document, path: str) -> str | list[str] | None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from connectors.contract import Progress
+from connectors.failures import one_plain_failure
 from connectors.sources.google.api import GoogleApi, Group, Member, User
 from connectors.sources.google.frames import called
 from connectors.sources.google.settings import GoogleSettings
@@ -51,13 +52,10 @@ class Reading:
 
     async def run(self) -> None:
         """Users and members are read at the same time, since pages of users come one after the other."""
-        try:
+        with one_plain_failure():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read_users())
                 tasks.create_task(self._read_groups_and_members())
-        except ExceptionGroup as failures:
-            # The first failure cancelled the rest, and says on its own what happened.
-            raise _first(failures) from None
         self._judge_counts()
         await self._prove_users()
         await self._prove_groups()
@@ -277,8 +275,3 @@ def _user_count(members: dict[str, Member]) -> int:
 def _domain(address: str | None) -> str:
     """Empty where there is no address, so that whoever has none is looked up."""
     return (address or "").rpartition("@")[2].casefold()
-
-
-def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
-    failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

@@ -6,16 +6,15 @@ has changed once more since. The realm is asked for news until there is none, an
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
 from typing import Final
 
-import msgspec
 import polars as pl
 
+from connectors import watermark
 from connectors.http.client import HttpClient
 from connectors.sources.keycloak.events import Journal, Mark, Recording, Touched, is_kept, newest
 from connectors.sources.keycloak.frames import changed_people, groups_frame, memberships_frame
@@ -41,7 +40,7 @@ _ASKED_FOR_AT_MOST: Final = 500
 _ROUNDS: Final = 8
 
 
-class Watermark(msgspec.Struct):
+class Watermark(watermark.Watermark):
     """From when on events matter, which ones must still be there, and with which settings the snapshot was read.
 
     `since` is in milliseconds since 1970 by the server's clock. `users` is None where their events were not kept.
@@ -71,14 +70,8 @@ class Watermark(msgspec.Struct):
     @classmethod
     def read(cls, text: str | None, settings: KeycloakSettings) -> Watermark | None:
         """None where there is none, or it belongs to other settings."""
-        try:
-            mark = msgspec.json.decode(text or "", type=cls)
-        except msgspec.DecodeError:
-            return None
-        return mark if mark.settings == fingerprint(settings) else None
-
-    def written(self) -> str:
-        return msgspec.json.encode(self).decode()
+        mark = cls.decoded(text)
+        return mark if mark is not None and mark.settings == fingerprint(settings) else None
 
 
 def _since(kept: Recording, last: Mark, overlap: timedelta) -> int:
@@ -96,7 +89,7 @@ def fingerprint(settings: KeycloakSettings) -> str:
         settings.groups,
         settings.inherit_subgroups,
     )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return watermark.fingerprint(repr(parts))
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ gives all its members anew; of whom the name is new, the groups that hold that n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
-import msgspec
 import polars as pl
 
+from connectors import watermark
 from connectors.sources.ldap.connection import Entry, NoSuchObject
 from connectors.sources.ldap.entries import Group, Person, as_group, as_person
 from connectors.sources.ldap.frames import EDGE, Frames, groups_frame, people_frame, primary_frame, with_states
@@ -69,7 +68,7 @@ class Strategy(Protocol):
         """
 
 
-class Watermark(msgspec.Struct):
+class Watermark(watermark.Watermark):
     strategy: str
     identity: str
     settings: str
@@ -78,21 +77,15 @@ class Watermark(msgspec.Struct):
     @classmethod
     def read(cls, text: str | None, strategy: Strategy, identity: str, settings: LdapSettings) -> Watermark | None:
         """None where there is none, or it is of another server, another way to learn of changes, or other settings."""
-        try:
-            found = msgspec.json.decode(text or "", type=cls)
-        except msgspec.DecodeError:
-            return None
+        found = cls.decoded(text)
         wanted = (strategy.name, identity, fingerprint(settings))
-        return found if (found.strategy, found.identity, found.settings) == wanted else None
-
-    def written(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return found if found and (found.strategy, found.identity, found.settings) == wanted else None
 
 
 def fingerprint(settings: LdapSettings) -> str:
     """Changes with every setting that changes what a snapshot holds."""
     how = {"bind_password", "ca_file", "clock_skew", "encryption", "incremental", "page_size", "timeout"}
-    return hashlib.sha256(settings.model_dump_json(exclude=how).encode()).hexdigest()[:16]
+    return watermark.fingerprint(settings.model_dump_json(exclude=how))
 
 
 class Update:

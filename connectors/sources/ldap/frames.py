@@ -10,7 +10,7 @@ import polars as pl
 
 from connectors.sources.ldap.entries import Group, Person, is_active
 from connectors.sources.ldap.settings import LdapSettings
-from directory.snapshot import MEMBERSHIPS, SOURCE_GROUPS
+from directory.snapshot import SOURCE_GROUPS, member_rows
 
 __all__ = ["EDGE", "Frames", "groups_frame", "links_frame", "people_frame", "primary_frame", "with_states"]
 
@@ -68,7 +68,7 @@ def groups_frame(groups: Iterable[Group]) -> pl.DataFrame:
 
 def links_frame(people: Mapping[str, Sequence[str]], groups: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """From group id to ids of people, and from group id to ids of groups within."""
-    return pl.concat([_members(people, is_group=False), _members(groups, is_group=True)]).unique()
+    return pl.concat([member_rows(people, is_group=False), member_rows(groups, is_group=True)]).unique()
 
 
 def primary_frame(people: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
@@ -76,15 +76,6 @@ def primary_frame(people: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     named = people.select(pl.col("primary_group").alias("primary_id"), pl.col("external_id").alias("member_id"))
     found = named.drop_nulls().join(groups.select("primary_id", "group_id").drop_nulls(), on="primary_id")
     return found.select("group_id", "member_id", pl.lit(value=False).alias("member_is_group"))
-
-
-def _members(members: Mapping[str, Sequence[str]], *, is_group: bool) -> pl.DataFrame:
-    lists = pl.DataFrame(
-        {"group_id": list(members), "member_id": [list(ids) for ids in members.values()]},
-        schema={"group_id": pl.String(), "member_id": pl.List(pl.String())},
-    )
-    rows = lists.filter(pl.col("member_id").list.len() > 0).explode("member_id")
-    return rows.with_columns(pl.lit(value=is_group).alias("member_is_group")).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
 
 
 def _text(values: Iterable[str | None]) -> pl.Series:

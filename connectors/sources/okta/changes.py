@@ -12,15 +12,14 @@ who. Where anything stays in doubt, everything is read.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
 import polars as pl
 
+from connectors import watermark
 from connectors.contract import Progress
 from connectors.sources.okta.api import Group, OktaApi, User, is_everyone
 from connectors.sources.okta.frames import groups_frame, joined, memberships_frame, people_frame
@@ -39,7 +38,7 @@ _ASKED_FOR_AT_MOST: Final = 200
 _DEACTIVATED: Final = "DEPROVISIONED"
 
 
-class Watermark(msgspec.Struct):
+class Watermark(watermark.Watermark):
     """When the last read began, by Okta's clock, and which settings its snapshot was read with."""
 
     began: datetime
@@ -55,21 +54,15 @@ class Watermark(msgspec.Struct):
     @classmethod
     def read(cls, text: str | None, settings: OktaSettings) -> Watermark | None:
         """None where there is none, or it belongs to other settings."""
-        try:
-            mark = msgspec.json.decode(text or "", type=cls)
-        except msgspec.DecodeError:
-            return None
-        return mark if mark.settings == fingerprint(settings) else None
-
-    def written(self) -> str:
-        return msgspec.json.encode(self).decode()
+        mark = cls.decoded(text)
+        return mark if mark is not None and mark.settings == fingerprint(settings) else None
 
 
 def fingerprint(settings: OktaSettings) -> str:
     """Changes with every setting that changes what a snapshot holds."""
     seen_by = (settings.url, settings.client_id, settings.token)
     wanted = (settings.search, settings.group_query, settings.include_builtin, sorted(settings.columns.items()))
-    return hashlib.sha256(repr((seen_by, wanted)).encode()).hexdigest()[:16]
+    return watermark.fingerprint(repr((seen_by, wanted)))
 
 
 class Update:

@@ -9,7 +9,7 @@ import polars as pl
 
 from connectors.sources.okta.api import Group, User
 from connectors.sources.okta.settings import OWN_COLUMNS, OktaSettings
-from directory.snapshot import MEMBERSHIPS, SOURCE_GROUPS
+from directory.snapshot import SOURCE_GROUPS, member_rows
 
 __all__ = ["ENABLED", "groups_frame", "joined", "memberships_frame", "people_frame"]
 
@@ -58,12 +58,7 @@ def groups_frame(groups: Sequence[Group]) -> pl.DataFrame:
 
 def memberships_frame(members: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """From group id to ids of people; Okta has no groups in groups."""
-    lists = pl.DataFrame(
-        {"group_id": list(members), "member_id": [list(ids) for ids in members.values()]},
-        schema={"group_id": pl.String(), "member_id": pl.List(pl.String())},
-    )
-    rows = lists.filter(pl.col("member_id").list.len() > 0).explode("member_id").unique(maintain_order=True)
-    whole = rows.with_columns(pl.lit(value=False).alias("member_is_group")).cast(dict(MEMBERSHIPS))  # type: ignore[arg-type]
+    whole = member_rows(members, is_group=False).unique(maintain_order=True)
     return whole.sort("group_id", "member_id")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import polars as pl
 
 from connectors.contract import CheckFinding, Progress, Reading
+from connectors.failures import one_plain_failure
 from connectors.http.retry import RetryPolicy
 from connectors.sources.okta.api import OktaApi
 from connectors.sources.okta.changes import Update, Watermark
@@ -66,7 +66,7 @@ class OktaSource:
         api = self._opened()
         before = api.client.requests
         reading = FullRead(api, self._settings, progress)
-        with _one_plain_failure():
+        with one_plain_failure():
             await reading.run()
         frames = (
             people_frame(list(reading.users.values()), self._settings),
@@ -88,7 +88,7 @@ class OktaSource:
         api = self._opened()
         before = api.client.requests
         update = Update(api, self._settings, last.snapshot, may_read_log=self._may_read_log, progress=progress)
-        with _one_plain_failure():
+        with one_plain_failure():
             frames = await update.run(mark.began)
         self._may_read_log = update.may_read_log
         if frames is None:
@@ -136,17 +136,3 @@ class OktaSource:
         if self._api is None:
             self._api = OktaApi(self._settings, retry=self._retry, sleep=self._sleep)
         return self._api
-
-
-@contextmanager
-def _one_plain_failure() -> Iterator[None]:
-    """Of several reads at a time: the first failure cancelled the rest, and says on its own what happened."""
-    try:
-        yield
-    except ExceptionGroup as failures:
-        raise _first(failures) from None
-
-
-def _first(failures: BaseExceptionGroup[Exception]) -> Exception:
-    failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure

@@ -11,15 +11,14 @@ two things open, and each is closed by what a request or two of another list say
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 import polars as pl
 
+from connectors import watermark
 from connectors.sources.onelogin.api import OneLoginApi, RoleMembers, User
 from connectors.sources.onelogin.frames import groups_frame, memberships_frame, people_frame
 from connectors.sources.onelogin.settings import OneLoginSettings
@@ -33,7 +32,7 @@ _ASKED_FOR_AT_MOST: Final = 500
 """Users whose roles differ; where there are more, reading everybody is the better choice."""
 
 
-class Watermark(msgspec.Struct):
+class Watermark(watermark.Watermark):
     """From when on updates are asked for, by OneLogin's clock, and which settings the snapshot was read with."""
 
     since: datetime
@@ -49,14 +48,8 @@ class Watermark(msgspec.Struct):
     @classmethod
     def read(cls, text: str | None, settings: OneLoginSettings) -> Watermark | None:
         """None where there is none, or it belongs to other settings."""
-        try:
-            mark = msgspec.json.decode(text or "", type=cls)
-        except msgspec.DecodeError:
-            return None
-        return mark if mark.settings == fingerprint(settings) else None
-
-    def written(self) -> str:
-        return msgspec.json.encode(self).decode()
+        mark = cls.decoded(text)
+        return mark if mark is not None and mark.settings == fingerprint(settings) else None
 
 
 def fingerprint(settings: OneLoginSettings) -> str:
@@ -68,7 +61,7 @@ def fingerprint(settings: OneLoginSettings) -> str:
         sorted(settings.approved_states),
         sorted(settings.columns.items()),
     )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return watermark.fingerprint(repr(parts))
 
 
 class Update:

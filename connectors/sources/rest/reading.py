@@ -10,6 +10,7 @@ from urllib.parse import quote
 import polars as pl
 
 from connectors.contract import Progress
+from connectors.failures import first_of
 from connectors.http.client import HttpClient
 from connectors.sources.rest.listing import Listing
 from connectors.sources.rest.settings import GROUP_ID, RestSettings
@@ -87,7 +88,7 @@ class Reading:
                 for _ in range(self._settings.concurrency):
                     tasks.create_task(self._members_of_each(waiting, members, gone))
         except BaseExceptionGroup as failures:
-            raise _first(failures) from None
+            raise first_of(failures) from None
         self._findings += [f"the group {group_id} vanished before its members were read" for group_id in gone]
         return groups.filter(pl.col("group_id").is_null() | ~pl.col("group_id").is_in(gone)), members
 
@@ -170,8 +171,3 @@ def _given(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _origin(what: str) -> str:
     return f"the list `{what}`"
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    failure = failures.exceptions[0]
-    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
