@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, failures, plans, runs, undoing, whatif
+from cli import cases, checks, failures, person, plans, runs, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -49,6 +49,7 @@ def options(
 app.command()(checks.check)
 app.command()(plans.plan)
 app.command()(runs.sync)
+app.command()(person.sync_person)
 app.command()(plans.show)
 app.command()(plans.apply)
 app.command()(undoing.undo)

@@ -10,7 +10,7 @@ everybody makes. Until then the person is in conflict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -67,16 +67,16 @@ def with_groups(snapshot: SourceSnapshot, found: pl.DataFrame) -> SourceSnapshot
     return replace(snapshot, groups=pl.concat([snapshot.groups, more.select(snapshot.groups.columns)]))
 
 
-def with_columns_of(snapshot: SourceSnapshot, whole: pl.DataFrame) -> SourceSnapshot:
+def with_columns_of(snapshot: SourceSnapshot, whole: Mapping[str, pl.DataType]) -> SourceSnapshot:
     """The snapshot with the columns that a read of everybody had, null where nothing is known of this person.
 
     Some sources show an attribute only where somebody has it, and as a list only where somebody has several values.
     """
     people = snapshot.people
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in whole.schema.items() if name not in people.columns]
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in whole.items() if name not in people.columns]
     listed = [
         pl.when(pl.col(name).is_not_null()).then(pl.concat_list(name)).alias(name)
-        for name, dtype in whole.schema.items()
+        for name, dtype in whole.items()
         if dtype == pl.List(pl.String) and people.schema.get(name) == pl.String
     ]
     return replace(snapshot, people=people.with_columns(*missing, *listed))

@@ -8,7 +8,6 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from directory.flatten import reaches
 from directory.snapshot import SourceSnapshot, TargetSnapshot
 from reconcile.diff import Present
 from reconcile.person import OnePerson, groups_to_confirm, only, plan_person, rivals, with_groups
@@ -16,6 +15,7 @@ from reconcile.plan import Plan
 from reconcile.policy import Policy
 from reconcile.select import select
 from tests.builders import NAMES, plan_of
+from tests.one_person import read_alone
 from tests.unit.reconcile.worlds import PERSONS, World, worlds
 
 _FREEING = ["set_aside", "rename", "delete"]
@@ -71,20 +71,6 @@ def plan_alone(source: SourceSnapshot, target: TargetSnapshot, present: Present,
     selection = select(with_groups(read, found), policy)
     others = rivals(select(source, policy), person, selection, seen)
     return plan_person(OnePerson(person, source.completeness, selection, others), seen, present, policy, NAMES)
-
-
-def read_alone(source: SourceSnapshot, person: str) -> SourceSnapshot:
-    """The person, their groups with all that contain those, and the memberships among them."""
-    alone = only(source, person)
-    direct = alone.memberships.filter(~pl.col("member_is_group") & pl.lit(alone.people.height > 0))
-    reach = reaches(source.groups, source.memberships).join(direct, left_on="via", right_on="group_id", how="semi")
-    groups = source.groups.join(reach, on="group_id", how="semi")
-    inside = source.memberships.filter(
-        pl.col("member_is_group")
-        & pl.col("group_id").is_in(groups["group_id"].implode())
-        & pl.col("member_id").is_in(groups["group_id"].implode())
-    )
-    return replace(alone, groups=groups, memberships=pl.concat([direct, inside]))
 
 
 def _looked_up(target: TargetSnapshot, present: Present, people: pl.DataFrame, person: str) -> TargetSnapshot:
