@@ -49,7 +49,7 @@ def options(
 app.command()(checks.check)
 app.command()(plans.plan)
 app.command()(runs.sync)
-app.command()(person.sync_person)
+app.command("sync-person")(person.sync_person)
 app.command()(plans.show)
 app.command()(plans.apply)
 app.command()(undoing.undo)
