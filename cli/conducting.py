@@ -26,13 +26,15 @@ _NO_SERVER = "Failed to reach API"
 class Order(NamedTuple):
     """What shall be run."""
 
-    mode: Literal["sync", "plan", "apply", "undo"]
+    mode: Literal["sync", "plan", "apply", "undo", "person"]
     sync_file: str
     ledger_url: str | None = None
     plan_id: str = ""
     """For an undo the run's id."""
     approved_by: str | None = None
     full: bool = False
+    person: str = ""
+    """What the one person is called."""
 
 
 def conduct(order: Order, watcher: Watcher) -> Ending:
@@ -53,7 +55,8 @@ async def _here(order: Order, watcher: Watcher) -> Ending:
 
 
 def _run(order: Order, shop: Workshop) -> Awaitable[Ending]:
-    from flows.pipeline import apply_plan, make_plan, make_undo, run_sync  # noqa: PLC0415 -- SciPy and all the decisions
+    # SciPy and all the decisions.
+    from flows.pipeline import apply_plan, make_plan, make_undo, run_sync, sync_person  # noqa: PLC0415
 
     match order.mode:
         case "plan":
@@ -62,6 +65,8 @@ def _run(order: Order, shop: Workshop) -> Awaitable[Ending]:
             return make_undo(shop, order.plan_id)
         case "apply":
             return apply_plan(shop, order.plan_id, approved_by=order.approved_by)
+        case "person":
+            return sync_person(shop, order.person)
         case _:
             return run_sync(shop)
 
@@ -120,6 +125,10 @@ async def _flow_run(order: Order) -> object:
             from flows.apply import apply  # noqa: PLC0415
 
             return await apply(order.sync_file, order.plan_id, order.approved_by, return_state=True)
+        case "person":
+            from flows.sync_person import sync_person  # noqa: PLC0415
+
+            return await sync_person(order.sync_file, order.person, return_state=True)
         case _:
             from flows.sync import sync  # noqa: PLC0415
 

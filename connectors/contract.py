@@ -14,7 +14,7 @@ whose answer was lost is read back before it is sent again, so nothing happens t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -23,8 +23,11 @@ from directory.errors import UsersyncError
 from directory.snapshot import SourceSnapshot, TargetSnapshot
 
 __all__ = [
+    "AccountScope",
     "CheckFinding",
     "IncrementalSource",
+    "PersonSource",
+    "PersonTarget",
     "Picture",
     "PictureSource",
     "Progress",
@@ -59,6 +62,22 @@ class ReadScope:
 
     groups: frozenset[str] | None = None
     """Group names, compared without case; None for all."""
+
+
+@dataclass(frozen=True)
+class AccountScope:
+    """What a target is asked about one person. Names are compared without case."""
+
+    account_id: str | None
+    """Of the account that is known to be theirs; None for none, or where its id was not seen yet."""
+    username: str | None
+    """What that account was called last."""
+    wishes: frozenset[str]
+    """Usernames that the person wants; none for a leaver."""
+    emails: frozenset[str]
+    """Addresses by which an account may become theirs."""
+    groups: frozenset[str]
+    """Groups of which it matters whether they exist."""
 
 
 class Source(Protocol):
@@ -107,6 +126,29 @@ class IncrementalSource(Source, Protocol):
         """
 
 
+@runtime_checkable
+class PersonSource(Source, Protocol):
+    """A source that can be asked for one person.
+
+    What it says is what a full read at the same moment says of them, row by row: what narrows a full read (a search, a
+    base, a filter) narrows this one, and whoever a full read would leave out is not there.
+    """
+
+    async def read_person(self, name: str, *, by_id: bool = False) -> SourceSnapshot:
+        """The person with this username, e-mail address or external id, or only with this external id.
+
+        `groups` are those that they are in and all that contain those; `memberships` are theirs and those among these
+        groups. Without anybody in it a complete snapshot is the proof that there is no such person. Two people of one
+        name are both in it. Raises as `read` does; nothing that failed is an empty answer.
+        """
+
+    async def find_groups(self, names: Collection[str]) -> SourceSnapshot:
+        """The groups of a full read that have one of these names, whatever its case, and nothing else.
+
+        What is not in a complete answer is not in the source. Raises as `read` does.
+        """
+
+
 Picture = bytes | None | UsersyncError
 """An image file, None where the source says that there is none, or why this one could not be had."""
 
@@ -152,3 +194,18 @@ class Target(Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
+
+
+@runtime_checkable
+class PersonTarget(Target, Protocol):
+    """A target that can be asked for one account."""
+
+    async def read_account(self, scope: AccountScope) -> TargetSnapshot | None:
+        """The accounts that are or may become the person's, with their memberships and grants, and what else has a name
+        that they want, or one that the target cannot tell from it.
+
+        `groups` are those of the scope that exist, those that these accounts are in, and all that have a global
+        permission. Seats may be left out where the person's account takes one already. None where the account of the
+        scope is not called what was thought: only a read of everything finds it, or proves that it is gone. Raises as
+        `read` does.
+        """

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Literal
 
 import polars as pl
 
 from directory.errors import ConfigurationError, StalePlan, UsersyncError
 from directory.snapshot import TargetSnapshot
 from ledger.leases import Lease
-from ledger.runs import Run
+from ledger.runs import Mode, Run
 from reconcile.freshness import freshness
 from reconcile.plan import Finding, Plan, Waiting
 from reconcile.sanity import source_stats
@@ -30,6 +29,7 @@ from tasks.lease import holding
 from tasks.load import load
 from tasks.loading import Loader
 from tasks.memory import last_good_source, own_groups, owned_groups, remembered
+from tasks.person import decide_person
 from tasks.pictures import pictures
 from tasks.plans import scope_of_plan, stored_plan
 from tasks.readings import keep_reading, last_reading
@@ -39,7 +39,7 @@ from tasks.sync_file import placed
 from tasks.undoing import done_by_run, scope_of_operations
 from tasks.workshop import Workshop
 
-__all__ = ["apply_plan", "make_plan", "make_undo", "run_sync"]
+__all__ = ["apply_plan", "make_plan", "make_undo", "run_sync", "sync_person"]
 
 Outcome = tuple[Status, str, str]
 """Status, what happened, what to do next."""
@@ -55,22 +55,39 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
 
     async def body(so_far: RunSoFar) -> Outcome:
         async with _holding(shop, so_far, wait_seconds) as lease:
-            plan = await _decide(shop, so_far)
-            if not await guard(shop.ledger, plan):
-                return _held(plan)
-            so_far.approved = plan.held
-            if plan.empty:
-                outcome = _nothing_to_do(plan)
-                own_groups(shop.ledger, plan)
-            else:
-                outcome = await _load(shop, so_far, lease, plan.operations)
-            if plan.header.waiting is not None and outcome[0] == "succeeded":
-                outcome = _rest_held(plan.header.waiting, outcome[1])
+            outcome = await _carried_out(shop, so_far, lease, await _decide(shop, so_far))
             if outcome[0] in {"succeeded", "nothing_to_do"}:
                 _keep(shop, so_far)
             return outcome
 
     return await _run(shop, "sync", body)
+
+
+async def sync_person(shop: Workshop, name: str, *, wait_seconds: float = 0.0) -> Ending:
+    """As `run_sync`, for the one person of that username, e-mail address or external id; see docs/single-person.md.
+
+    Nobody else is touched, and nothing that was read is kept: no later run goes on from it or is judged by it.
+    """
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        async with _holding(shop, so_far, wait_seconds) as lease:
+            return await _carried_out(shop, so_far, lease, await decide_person(shop, so_far, name))
+
+    return await _run(shop, "person", body)
+
+
+async def _carried_out(shop: Workshop, so_far: RunSoFar, lease: Lease, plan: Plan) -> Outcome:
+    if not await guard(shop.ledger, plan):
+        return _held(plan)
+    so_far.approved = plan.held
+    if plan.empty:
+        outcome = _nothing_to_do(plan)
+        own_groups(shop.ledger, plan)
+    else:
+        outcome = await _load(shop, so_far, lease, plan.operations)
+    if plan.header.waiting is not None and outcome[0] == "succeeded":
+        outcome = _rest_held(plan.header.waiting, outcome[1])
+    return outcome
 
 
 async def make_plan(shop: Workshop) -> Ending:
@@ -140,7 +157,7 @@ async def apply_plan(
 
 async def _run(
     shop: Workshop,
-    mode: Literal["sync", "plan", "apply"],
+    mode: Mode,
     body: Callable[[RunSoFar], Awaitable[Outcome]],
     *,
     plan_id: str | None = None,
@@ -280,8 +297,7 @@ async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.D
         concurrency=getattr(settings, "concurrency", 1),
         most_members=getattr(settings, "max_members_per_call", 1000),
     )
-    for kind, packed in loader.chunks():
-        await load(loader, kind, packed)
+    await load(loader)
     return _loaded(shop, so_far, plan, loader)
 
 

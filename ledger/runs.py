@@ -19,7 +19,8 @@ from ledger.record import by_prefix
 
 __all__ = ["Mode", "Run", "RunStatus", "Runs"]
 
-Mode = Literal["sync", "plan", "apply"]
+Mode = Literal["sync", "plan", "apply", "person"]
+"""`person`: as `sync`, for one person."""
 RunStatus = Literal["running", "succeeded", "partial", "held", "failed", "crashed", "nothing_to_do", "planned"]
 EndStatus = Literal["succeeded", "partial", "held", "failed", "crashed", "nothing_to_do", "planned"]
 

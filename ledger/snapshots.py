@@ -23,6 +23,7 @@ Side = Literal["source", "target", "acted_on"]
 _GET = text("SELECT read_at, about FROM snapshots WHERE sync = :sync AND side = :side")
 _GET_DIGEST = text("SELECT digest FROM snapshots WHERE sync = :sync AND side = :side")
 _GET_FRAMES = text("SELECT name, content FROM snapshot_frames WHERE sync = :sync AND side = :side")
+_GET_FRAME = text("SELECT content FROM snapshot_frames WHERE sync = :sync AND side = :side AND name = :name")
 _PUT = text(
     "INSERT INTO snapshots (sync, side, read_at, digest, about) VALUES (:sync, :side, :read_at, :digest, :about)"
     " ON CONFLICT (sync, side) DO UPDATE SET read_at = excluded.read_at, digest = excluded.digest,"
@@ -59,6 +60,12 @@ class Snapshots:
         read_at, about = row
         frames = {name: load(content).collect() for name, content in found}
         return StoredSnapshot(frames, moment(read_at), json.loads(about))
+
+    def frame(self, sync: str, side: Side, name: str) -> pl.LazyFrame | None:
+        """One frame of a snapshot, None where there is none; only what is asked of it is decoded."""
+        with self._database.read() as connection:
+            content = connection.execute(_GET_FRAME, {"sync": sync, "side": side, "name": name}).scalar_one_or_none()
+        return None if content is None else load(content)
 
     def put(self, sync: str, side: Side, snapshot: StoredSnapshot) -> None:
         """Replace what is stored. Frames that hold the same rows are not written again, whatever their order."""

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from directory.snapshot import SourceSnapshot, TargetSnapshot
+from directory.snapshot import Completeness, SourceSnapshot, TargetSnapshot
 from reconcile.correlate import correlate
 from reconcile.diff import Difference, Present, diff
 from reconcile.guard import judge
 from reconcile.measure import Measures, measure
-from reconcile.numbered import number_target
+from reconcile.numbered import NumberedTarget, number_target
 from reconcile.parting import part
 from reconcile.plan import VERDICTS, Finding, Plan, PlanHeader, Waiting
-from reconcile.policy import Policy
+from reconcile.policy import Guard, Policy
 from reconcile.remembered_names import with_remembered_names
 from reconcile.sanity import SourceStats, implausible, source_stats
 from reconcile.select import Selection, select
 from reconcile.verdicts import grants_of, judge_people
 
-__all__ = ["Names", "decide", "plan_selection"]
+__all__ = ["Names", "decide", "guarded_plan", "let_in_unseen", "plan_selection", "source_findings"]
 
 _LETTING_IN = ("create", "adopt", "restore_access")
 _NAMED = 5
@@ -63,14 +63,26 @@ def plan_selection(
     selection = with_remembered_names(selection, present.memories)
     correlation = correlate(selection, numbered, present.links, policy.people)
     difference = diff(selection, numbered, correlation, present, policy, complete=complete)
-    measures = measure(difference, numbered)
-    held = (
-        *(Finding(kind="source", measured=0, allowed=None, message=text) for text in selection.findings),
-        *(Finding(kind="exclusion", measured=0, allowed=None, message=text) for text in selection.unexcluded),
-        *_let_in_unseen(selection, difference, complete=complete),
+    doubts = (
+        *source_findings((*selection.findings, *selection.emptied), selection.unexcluded),
+        *let_in_unseen(selection, difference, complete=complete),
         *implausible(source_stats(source, selection), last_good, policy.guard.source),
-        *judge(measures, policy.guard),
     )
+    return guarded_plan(source.completeness, selection, difference, numbered, doubts, policy.guard, names)
+
+
+def guarded_plan(
+    completeness: Completeness,
+    selection: Selection,
+    difference: Difference,
+    numbered: NumberedTarget,
+    doubts: tuple[Finding, ...],
+    guard: Guard,
+    names: Names,
+) -> Plan:
+    """The plan that carries a difference out, held by its `doubts` and by what `guard` finds in it."""
+    measures = measure(difference, numbered)
+    held = (*doubts, *judge(measures, guard))
     per_person, grants = grants_of(selection)
 
     def plan(some: Difference, measures: Measures, held: tuple[Finding, ...], waiting: Plan | None = None) -> Plan:
@@ -83,8 +95,8 @@ def plan_selection(
             sync=names.sync,
             source=names.source,
             target=names.target,
-            complete=complete,
-            source_findings=source.completeness.findings,
+            complete=completeness.complete,
+            source_findings=completeness.findings,
             withheld=some.withheld,
             counts=measures.counts,
             outcomes=dict(sorted(verdicts["outcome"].value_counts().iter_rows())),
@@ -100,17 +112,23 @@ def plan_selection(
         )
         return Plan(header=header, operations=some.operations, verdicts=verdicts, grants=grants, waiting=waiting)
 
-    if held and policy.guard.on_hold == "hold-kinds":
+    if held and guard.on_hold == "hold-kinds":
         parting = part(difference, numbered, held)
         # What goes on must be within the limits by itself: seats that only the rest would free are not there.
-        if parting is not None and not judge(going := measure(parting.go_on, numbered), policy.guard):
+        if parting is not None and not judge(going := measure(parting.go_on, numbered), guard):
             rest = plan(parting.waits, measure(parting.waits, numbered), held)
             return plan(parting.go_on, going, (), rest)
     return plan(difference, measures, held)
 
 
-def _let_in_unseen(selection: Selection, difference: Difference, *, complete: bool) -> Iterator[Finding]:
-    """People who get access while it is not known whether a group keeps them out."""
+def source_findings(implausible: tuple[str, ...], unexcluded: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong with the groups that the sync file names; each holds the plan."""
+    yield from (Finding(kind="source", measured=0, allowed=None, message=text) for text in implausible)
+    yield from (Finding(kind="exclusion", measured=0, allowed=None, message=text) for text in unexcluded)
+
+
+def let_in_unseen(selection: Selection, difference: Difference, *, complete: bool) -> Iterator[Finding]:
+    """A finding where people get access while it is not known whether a group keeps them out."""
     if complete or not selection.keeps_out_by_groups:
         return
     entering = difference.operations.filter(pl.col("kind").is_in(_LETTING_IN))

@@ -55,17 +55,21 @@ def wanted_memberships(selection: Selection, named: pl.DataFrame, target: Number
 
 def compare(wanted: pl.DataFrame, target: NumberedTarget) -> Unequal:
     """Hold the wanted memberships (`wanted_memberships`) against those that are there."""
-    import numpy as np  # noqa: PLC0415 - a tenth of a second that `usersync --help` need not pay
-
-    there = target.members.select(pair("account", "number")).to_series()
     # Ten million pairs on either side: sorted together, those that both sides have stand next to each other.
-    marked = np.concatenate([wanted["pair"].drop_nulls().to_numpy() * 2, there.to_numpy() * 2 + 1])
-    marked.sort()
-    pairs, is_there = marked >> 1, (marked & 1).astype(bool)
-    starts = np.ones(len(marked), dtype=bool)
-    starts[1:] = pairs[1:] != pairs[:-1]
-    ends = np.append(starts[1:], True)[: len(marked)]
-    return Unequal(pl.Series("pair", pairs[ends & ~is_there]), pl.Series("pair", pairs[starts & is_there]))
+    marked = pl.concat(
+        [
+            wanted.select(pl.col("pair").drop_nulls() * 2).to_series(),
+            target.members.select(pair("account", "number") * 2 + 1).to_series().rename("pair"),
+        ]
+    ).sort()
+    pairs, is_there = pl.col("pair") // 2, pl.col("pair") % 2 == 1
+    starts = pairs.ne_missing(pairs.shift(1))
+    ends = pairs.ne_missing(pairs.shift(-1))
+    found = marked.to_frame().lazy()
+    lacking, unwanted = pl.collect_all(
+        [found.filter(ends & ~is_there).select(pairs), found.filter(starts & is_there).select(pairs)]
+    )
+    return Unequal(lacking.to_series(), unwanted.to_series())
 
 
 def missing_memberships(

@@ -131,7 +131,7 @@ class RunHeader(_Record):
 
     id: str
     sync: str
-    mode: Literal["sync", "plan", "apply"]
+    mode: Literal["sync", "plan", "apply", "person"]
     status: str
     exit_code: int
     plan_id: str | None

@@ -15,7 +15,7 @@ from reconcile.pattern import matches_any
 from reconcile.policy import Policy
 from reconcile.renaming import target_name
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "select", "target_groups"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Selection:
     """Every group of the source: `group_id`, `source_name`, and `key`, the folded name of the target group that it
     feeds; null where it is not assigned."""
     findings: tuple[str, ...]
-    """What is implausible about the source itself, such as a required group that vanished; each holds the plan."""
+    """Groups that the sync file names and the source has no more, such as a required one; each holds the plan."""
+    emptied: tuple[str, ...]
+    """Required groups without a member; each holds the plan."""
     unexcluded: tuple[str, ...]
     """Groups by which people are kept out and which the source has no more; each holds the plan."""
     keeps_out_by_groups: bool
@@ -51,10 +53,10 @@ def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
     direct = _direct(people, groups, snapshot.memberships)
     numbered = _numbered(reach, groups)
 
-    required, findings = _required(groups, policy, numbered, direct)
+    required, findings, emptied = _required(groups, policy, numbered, direct)
     admission = admit(snapshot.people, groups, direct, numbered, policy)
     verdicts = _verdicts(people, policy, required, reach, admission)
-    targets, assigned = _target_groups(groups, policy)
+    targets, assigned = target_groups(groups, policy)
     wanted = verdicts.filter("wanted").select("person")
     given = effective_memberships(
         direct.join(wanted, on="person", how="semi"),
@@ -71,6 +73,7 @@ def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
         paths=reach.select("reach", "path"),
         feeds=_feeds(groups, targets, assigned),
         findings=(*findings, *admission.findings),
+        emptied=emptied,
         unexcluded=admission.unexcluded,
         keeps_out_by_groups=admission.keeps_out_by_groups,
     )
@@ -100,24 +103,25 @@ def _numbered(reach: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
 
 def _required(
     groups: pl.DataFrame, policy: Policy, numbered: pl.DataFrame, direct: pl.DataFrame
-) -> tuple[pl.DataFrame | None, tuple[str, ...]]:
-    """Members of required groups as `person`, `reach`; None where no group is required."""
+) -> tuple[pl.DataFrame | None, tuple[str, ...], tuple[str, ...]]:
+    """Members of required groups as `person`, `reach`, None where no group is required; and which of those groups are
+    missing, and which have no member."""
     names = policy.people.required_groups
     if not names:
-        return None, ()
+        return None, (), ()
     keyed = groups.select("source_group", folded("name").alias("key"))
     by_key = {name.lower(): name for name in names}
     known = set(keyed["key"])
     missing = [name for key, name in by_key.items() if key not in known]
-    findings = [f"the required group {name!r} is not in the source" for name in missing]
+    findings = tuple(f"the required group {name!r} is not in the source" for name in missing)
     required = keyed.filter(pl.col("key").is_in(list(by_key)))
     members = effective_memberships(
         direct, numbered.join(required, on="source_group").select("via", pl.col("source_group").alias("group"), "reach")
     )
     filled = required.join(members.select(pl.col("group").alias("source_group")), on="source_group", how="semi")
     empty = set(by_key) & known - set(filled["key"])
-    findings += [f"the required group {by_key[key]!r} has no member" for key in sorted(empty)]
-    return members.group_by("person").agg(pl.col("reach").min()), tuple(findings)
+    emptied = tuple(f"the required group {by_key[key]!r} has no member" for key in sorted(empty))
+    return members.group_by("person").agg(pl.col("reach").min()), findings, emptied
 
 
 def _verdicts(
@@ -180,7 +184,7 @@ def _verdicts(
     )
 
 
-def _target_groups(groups: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
+def target_groups(groups: pl.DataFrame, policy: Policy) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Target groups (`group`, `name`, `key`, `always`) and which source group feeds which (`source_group`, `group`).
 
     Source groups that are called the same in the target, whatever the case, feed one group; the first by name gives it

@@ -18,10 +18,19 @@ __all__ = ["settle_doubts", "without_results"]
 _LOOKED_AT = 50
 
 
-def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str, clock: Clock = now) -> None:
+def settle_doubts(
+    ledger: Ledger,
+    sync: str,
+    target: TargetSnapshot,
+    run_id: str,
+    clock: Clock = now,
+    *,
+    person: str | None = None,
+) -> None:
     """Write down what became of calls that were sent when a run was killed, by looking at the target.
 
     An effect that is there was ours: the link is written as if the answer had come. What is not there never happened.
+    Where the target was asked for the account of one `person` (external id), nothing is said of anybody else.
     """
     unfinished = [*ledger.plans.latest(sync=sync, state="applying"), *ledger.plans.latest(sync=sync, state="partial")]
     for stored in unfinished:
@@ -32,14 +41,14 @@ def settle_doubts(ledger: Ledger, sync: str, target: TargetSnapshot, run_id: str
         plan_id = stored.id
         doubtful = ledger.journal.in_doubt(plan_id)
         if doubtful.height:
-            _settle(ledger, plan_id, doubtful, target, run_id, clock)
+            _, plan = stored_plan(ledger, plan_id)
+            operations = plan.operations.join(doubtful.select("seq"), on="seq", how="semi", maintain_order="left")
+            if person is not None:
+                operations = operations.filter(pl.col("external_id") == person)
+            _settle(operations, target, Bookkeeper(ledger, plan, run_id, clock=clock))
 
 
-def _settle(
-    ledger: Ledger, plan_id: str, doubtful: pl.DataFrame, target: TargetSnapshot, run_id: str, clock: Clock
-) -> None:
-    _, plan = stored_plan(ledger, plan_id)
-    operations = plan.operations.join(doubtful.select("seq"), on="seq", how="semi", maintain_order="left")
+def _settle(operations: pl.DataFrame, target: TargetSnapshot, books: Bookkeeper) -> None:
     # An account of the name that we were about to create is the one that we created.
     there = (pl.col("standing") == "already") | ((pl.col("kind") == "create") & (pl.col("standing") == "stale"))
     judged = (
@@ -47,7 +56,6 @@ def _settle(
         .join(freshness(operations, target), on="seq")
         .with_columns(there.alias("there"))
     )
-    books = Bookkeeper(ledger, plan, run_id, clock=clock)
     for kind, seq in judged.filter("there").select("kind", "seq").iter_rows():
         books.acknowledge(kind, [seq])
     lost = judged.filter(~pl.col("there"))["seq"].to_list()

@@ -11,7 +11,7 @@ from ledger.opening import Ledger
 from ledger.snapshots import Side, StoredSnapshot
 from reconcile.policy import Policy
 
-__all__ = ["ActedOn", "keep_acted_on", "keep_sides", "last_acted_on", "last_sides"]
+__all__ = ["ActedOn", "keep_acted_on", "keep_sides", "last_acted_on", "last_sides", "last_source"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ def keep_sides(ledger: Ledger, sync: str, source: SourceSnapshot, target: Target
         "seats_used": target.licence.used,
     }
     ledger.snapshots.put(sync, "target", StoredSnapshot(target.frames, target.read_at, about))
+
+
+def last_source(ledger: Ledger, sync: str) -> SourceSnapshot | None:
+    """The source as it was last read whole; None where it was not yet."""
+    found = _source(ledger, sync, "source")
+    return None if found is None else found[0]
 
 
 def last_sides(ledger: Ledger, sync: str) -> tuple[SourceSnapshot, TargetSnapshot] | None:

@@ -7,15 +7,19 @@ import base64
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
-from joserfc import jwk, jwt
 from pydantic import SecretStr
 
 from connectors.http.answer import Answer
 from connectors.http.redaction import Redactor
 from directory.errors import ConfigurationError, CredentialsRefused
+
+if TYPE_CHECKING:
+    from joserfc import jwk
+
+    SigningKey = jwk.RSAKey | jwk.ECKey
 
 __all__ = [
     "Authentication",
@@ -186,15 +190,16 @@ class ClientAssertion:
             "exp": now + _ASSERTION_LIFE,
             "jti": secrets.token_urlsafe(24),
         }
+        from joserfc import jwt  # noqa: PLC0415 -- with cryptography, and most clients sign nothing
+
         form["client_assertion_type"] = ASSERTION_TYPE
         form["client_assertion"] = SecretStr(jwt.encode(header, claims, self._key, algorithms=[self._algorithm]))
 
 
-_SigningKey = jwk.RSAKey | jwk.ECKey
+def _private_key(text: SecretStr) -> SigningKey:
+    from joserfc import jwk  # noqa: PLC0415
 
-
-def _private_key(text: SecretStr) -> _SigningKey:
-    key: _SigningKey | None = None
+    key: SigningKey | None = None
     raw = text.get_secret_value().strip()
     for kind in (jwk.RSAKey, jwk.ECKey):
         try:
@@ -211,10 +216,10 @@ def _private_key(text: SecretStr) -> _SigningKey:
     return key
 
 
-def _algorithm(key: _SigningKey) -> str:
-    if isinstance(key, jwk.RSAKey):
-        return "RS256"
-    return _EC_ALGORITHMS[str(key.curve_name)]
+def _algorithm(key: SigningKey) -> str:
+    from joserfc import jwk  # noqa: PLC0415
+
+    return "RS256" if isinstance(key, jwk.RSAKey) else _EC_ALGORITHMS[str(key.curve_name)]
 
 
 class _TokenAnswer(msgspec.Struct):

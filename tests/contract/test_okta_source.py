@@ -24,6 +24,7 @@ from sandbox.serving import served
 from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.judged import Judged
+from tests.contract.person_contract import HttpPersonContract
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
 from tests.contract.test_okta_simulator_spec import DEFECTS
 
@@ -79,7 +80,7 @@ class OktaContract(HttpSourceContract):
     }
 
 
-class TestWithApiToken(OktaContract):
+class TestWithApiToken(OktaContract, HttpPersonContract):
     @pytest.fixture(autouse=True)
     def _token(self, token: str) -> None:
         self.token = token
@@ -97,7 +98,7 @@ class TestWithApiToken(OktaContract):
             )
 
 
-class TestWithServiceApp(OktaContract):
+class TestWithServiceApp(OktaContract, HttpPersonContract):
     @pytest.fixture(autouse=True)
     def _key(self, key_file: str) -> None:
         self.key_file = key_file

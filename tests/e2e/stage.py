@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 
 import ledger as ledgers
 from connectors.http.retry import RetryPolicy
-from flows.pipeline import apply_plan, make_plan, run_sync
+from flows.pipeline import apply_plan, make_plan, run_sync, sync_person
 from ledger.opening import Ledger
 from reconcile.plan import Plan
 from reconcile.results import schema
@@ -138,6 +138,9 @@ class Stage:
 
     def sync(self, at_plan: Callable[[], object] | None = None) -> Played:
         return self._play(run_sync, at_plan)
+
+    def sync_person(self, name: str) -> Played:
+        return self._play(lambda shop: sync_person(shop, name))
 
     def make_plan(self) -> Played:
         return self._play(make_plan)

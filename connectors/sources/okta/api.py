@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -169,13 +170,21 @@ class OktaApi:
         }
 
     async def user(self, user_id: str) -> User:
-        """One user. By id Okta reads its database; a search reads an index that lags. Raises `NotFound`."""
-        return await self.client.get_json(f"/api/v1/users/{user_id}", decode=User)
+        """One user, by id or login. Okta reads its database; a search reads an index that lags. Raises `NotFound`."""
+        return await self.client.get_json(f"/api/v1/users/{quote(user_id, safe='')}", decode=User)
 
-    async def groups_of(self, user_id: str) -> set[str]:
-        """Ids of the user's groups. Raises `NotFound`."""
-        path = f"/api/v1/users/{user_id}/groups"
-        return {row.id async for rows in pages(self.client, path, self._list(_Member)) for row in rows}
+    async def users_where(self, condition: str) -> list[User]:
+        """Whom a filter finds, in the database, deactivated users included."""
+        return [user async for page in self._users({"filter": condition}) for user in page]
+
+    async def groups_of(self, user_id: str) -> list[Group]:
+        """The user's groups. Raises `NotFound`."""
+        path = f"/api/v1/users/{quote(user_id, safe='')}/groups"
+        return [row async for rows in pages(self.client, path, self._list(Group)) for row in rows]
+
+    def groups_like(self, search: str) -> AsyncIterator[list[Group]]:
+        """Groups that a search finds, without their counts."""
+        return pages(self.client, "/api/v1/groups", self._list(Group), {"search": search})
 
     def groups(self) -> AsyncIterator[list[Group]]:
         return self._groups({"search": self._settings.group_query, "limit": self._settings.groups_page})

@@ -188,7 +188,7 @@ class Update:
             return False
         for user_id in sorted(some):
             try:
-                self._groups_of[user_id] = await self._api.groups_of(user_id)
+                self._groups_of[user_id] = {group.id for group in await self._api.groups_of(user_id)}
             except NotFound:
                 self._forget([user_id])
         return True

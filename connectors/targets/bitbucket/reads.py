@@ -30,7 +30,7 @@ from connectors.targets.bitbucket.wire import AccountRow, GroupGrant, GroupRow, 
 from directory.errors import TargetUnreadable
 from directory.snapshot import Completeness, Licence, TargetSnapshot
 
-__all__ = ["READS", "read_accounts", "read_licence", "read_target"]
+__all__ = ["READS", "read_accounts", "read_group_grants", "read_licence", "read_seats", "read_target"]
 
 READS: Final = 3
 """How often a read is begun while groups vanish under it."""
@@ -91,8 +91,8 @@ class _Reading:
         # member, with all details, and nobody holds a grant without being listed, unless deleted since.
         # The grants also need ADMIN, so a login that lacks it costs one request.
         user_grants = await self._user_grants()
-        self.group_grants = await self._group_grants()
-        self.licence = await _seats(self.api)
+        self.group_grants = await read_group_grants(self.api)
+        self.licence = await read_seats(self.api)
         self.groups = await self._group_names()
         wanted = None if scope.groups is None else {name.casefold() for name in scope.groups}
         self.in_scope = [
@@ -113,11 +113,6 @@ class _Reading:
         deed = Deed("users' global permissions", "they were not read")
         pages = self.api.pages("/admin/permissions/users", UserGrant, deed)
         return {row.user.id: row.permission async for rows in pages for row in rows}
-
-    async def _group_grants(self) -> dict[str, str]:
-        deed = Deed("groups' global permissions", "they were not read")
-        pages = self.api.pages("/admin/permissions/groups", GroupGrant, deed)
-        return {row.group.name: row.permission async for rows in pages for row in rows}
 
     async def _group_names(self) -> list[str]:
         pages = self.api.pages("/admin/groups", GroupRow, Deed("groups", "they were not read"))
@@ -180,7 +175,15 @@ async def read_licence(api: BitbucketApi) -> LicenceRow | None:
     return await api.get_or_none("/admin/license", LicenceRow, deed)
 
 
-async def _seats(api: BitbucketApi) -> Licence:
+async def read_group_grants(api: BitbucketApi) -> dict[str, str]:
+    """The global permission that each group gives, by the group's name."""
+    deed = Deed("groups' global permissions", "they were not read")
+    pages = api.pages("/admin/permissions/groups", GroupGrant, deed)
+    return {row.group.name: row.permission async for rows in pages for row in rows}
+
+
+async def read_seats(api: BitbucketApi) -> Licence:
+    """Nothing is known where the licence may not be read, or there is none."""
     try:
         row = await read_licence(api)
     except PermissionMissing:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from connectors.contract import CheckFinding, Progress, ReadScope
+from connectors.contract import AccountScope, CheckFinding, Progress, ReadScope
 from connectors.http.retry import RetryPolicy
 from connectors.secret import resolve_secret
+from connectors.targets.bitbucket.account_read import read_account
 from connectors.targets.bitbucket.api import BitbucketApi
 from connectors.targets.bitbucket.check import check_target
 from connectors.targets.bitbucket.read_back import account_named, group_exists, is_there
@@ -35,7 +36,7 @@ FIRST_LOOK_SECONDS: Final = 0.25
 
 
 class BitbucketTarget:
-    """Fulfils `connectors.contract.Target`."""
+    """Fulfils `connectors.contract.PersonTarget`."""
 
     def __init__(self, settings: BitbucketSettings, *, retry: RetryPolicy | None = None) -> None:
         """Raises `ConfigurationError` where the password cannot be looked up."""
@@ -54,6 +55,9 @@ class BitbucketTarget:
             concurrency=self._settings.concurrency,
             progress=progress,
         )
+
+    async def read_account(self, scope: AccountScope) -> TargetSnapshot | None:
+        return await read_account(self._api, scope, principal=self._settings.username)
 
     async def apply(self, call: Call) -> None:
         """Carry out one change; see the contract.
