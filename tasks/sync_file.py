@@ -33,7 +33,7 @@ class Report(Section):
 
     results: str = ".usersync/results"
     """Folder for the JSON documents, one a run; relative to the working folder."""
-    table_rows: int = Field(default=1000, ge=0, le=10_000)
+    table_rows: int = Field(default=200, ge=0, le=10_000)
     """At most so many rows in the table of changes; the document has them all."""
 
 
