@@ -127,6 +127,7 @@ def _about_people(header: RunHeader, people: pl.DataFrame) -> Iterator[Event]:
 
 def _of_secret(one: Expiring) -> dict[str, Any]:
     return {
+        "side": one.side,
         "what": one.what,
         "expires_on": one.on.isoformat(),
         "days_left": one.days_left,

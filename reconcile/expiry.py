@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 __all__ = ["Expiring", "Expiry", "expiring"]
 
@@ -14,12 +15,14 @@ class Expiry:
     """A day on which something stops to be good; it is good through that day or up to an hour of it."""
 
     on: date
+    side: Literal["source", "target"]
     what: str
     """Such as `the source's secret`: it begins a sentence, in the singular."""
 
 
 @dataclass(frozen=True)
 class Expiring:
+    side: Literal["source", "target"]
     what: str
     on: date
     days_left: int
@@ -40,4 +43,4 @@ class Expiring:
 def expiring(known: Iterable[Expiry], today: date, *, within_days: int) -> list[Expiring]:
     """What expires today, within so many days, or has expired; the most urgent first."""
     soon = sorted(one for one in known if (one.on - today).days <= within_days)
-    return [Expiring(one.what, one.on, (one.on - today).days) for one in soon]
+    return [Expiring(one.side, one.what, one.on, (one.on - today).days) for one in soon]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 
+from connectors.catalog import Side
 from connectors.certificates import last_days
 from connectors.secret import resolve_secret
 from directory.errors import ConfigurationError
@@ -25,30 +27,34 @@ def known_expiries(sync: SyncFile) -> list[Expiry]:
 
     What cannot be read is left out: the connector that needs it says so better.
     """
-    given = {"source": sync.secrets.source_expires, "target": sync.secrets.target_expires}
-    found = [Expiry(on, f"the {side}'s secret") for side, on in given.items() if on is not None]
-    for side, settings in (("source", sync.source), ("target", sync.target)):
-        found += _of_certificate(side, getattr(settings, "certificate", None))
-        for key in ("ca_bundle", "ca_file"):
-            found += _of_authorities(side, key, getattr(settings, key, None))
+    days = sync.secrets
+    found = [*_given("source", days.source_expires), *_given("target", days.target_expires)]
+    found += _in_certificates("source", sync.source)
+    found += _in_certificates("target", sync.target)
     return found
 
 
-def _of_certificate(side: str, reference: object) -> Iterator[Expiry]:
-    """The first of the text, by which the connector identifies itself."""
+def _given(side: Side, on: date | None) -> list[Expiry]:
+    return [] if on is None else [Expiry(on, side, f"the {side}'s secret")]
+
+
+def _in_certificates(side: Side, settings: object) -> Iterator[Expiry]:
+    reference = getattr(settings, "certificate", None)
     if isinstance(reference, str):
-        try:
-            days = last_days(resolve_secret(reference).get_secret_value())
-        except (ConfigurationError, ValueError):
-            return
-        yield from (Expiry(on, f"the {side}'s certificate") for on in days[:1])
+        # The first is the one by which the connector identifies itself.
+        ends = _ends(lambda: resolve_secret(reference).get_secret_value())
+        yield from (Expiry(on, side, f"the {side}'s certificate") for on in ends[:1])
+    for key in ("ca_bundle", "ca_file"):
+        path = getattr(settings, key, None)
+        if isinstance(path, Path):
+            ends = _ends(partial(path.read_text, encoding="ascii", errors="replace"))
+            # Until the last of them ends, an older one beside it does no harm.
+            what = f"the last certificate of the {side}'s {key} ({path})"
+            yield from (Expiry(on, side, what) for on in sorted(ends)[-1:])
 
 
-def _of_authorities(side: str, key: str, path: object) -> Iterator[Expiry]:
-    """The last to end: until then an older one beside it does no harm."""
-    if isinstance(path, Path):
-        try:
-            days = last_days(path.read_text(encoding="ascii", errors="replace"))
-        except (OSError, ValueError):
-            return
-        yield Expiry(max(days), f"the last certificate of the {side}'s {key} ({path})")
+def _ends(read: Callable[[], str]) -> list[date]:
+    try:
+        return last_days(read())
+    except (ConfigurationError, OSError, ValueError):
+        return []

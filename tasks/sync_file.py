@@ -15,7 +15,7 @@ from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, Peopl
 from tasks.located_yaml import LocatedYaml, read_yaml
 from tasks.picture_settings import PicturesSection
 
-__all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
+__all__ = ["Report", "SecretsSection", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
 
 _NOTHING_DONE = "nothing was read and nothing was written"
 
