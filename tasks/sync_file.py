@@ -31,8 +31,9 @@ class Report(Section):
     """Where the result of a run goes, besides the ledger."""
 
     results: str = ".usersync/results"
-    """Folder for the JSON documents, one a run; relative to the working folder."""
-    table_rows: int = Field(default=1000, ge=0, le=10_000)
+    """Folder or URL (file://, s3://, …) for the JSON documents, one a run; a folder is relative to the working folder.
+    Where it is not given, $USERSYNC_RESULTS says it."""
+    table_rows: int = Field(default=200, ge=0, le=10_000)
     """At most so many rows in the table of changes; the document has them all."""
 
 
