@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.asking import sync_or_ask
 from flows.conduct import LEASE_WAIT_SECONDS, conducted, run_name
-from flows.pipeline import run_sync
 
 __all__ = ["sync"]
 
@@ -16,10 +16,10 @@ async def sync(
     sync_file: str,
     full: bool = False,  # noqa: FBT001, FBT002 - a flow's parameters are a form
 ) -> State[dict[str, object]]:
-    """Make Bitbucket equal to the source, unless the guard holds the plan.
+    """Make Bitbucket equal to the source, unless the guard holds the plan: then it ends held, or asks.
 
     Args:
         sync_file: A file under syncs/, by its name, such as `okta`, or a path.
         full: Read everything, also where the source can tell what changed.
     """
-    return await conducted(sync_file, lambda shop: run_sync(shop, wait_seconds=LEASE_WAIT_SECONDS), full=full)
+    return await conducted(sync_file, lambda shop: sync_or_ask(shop, wait_seconds=LEASE_WAIT_SECONDS), full=full)

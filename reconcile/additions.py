@@ -6,6 +6,7 @@ looked at, and said: the additions only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -63,7 +64,7 @@ def same_operations(one: Plan, other: Plan) -> bool:
     return one.operations.select(columns).equals(other.operations.select(columns))
 
 
-def _part(plan: Plan, operations: pl.DataFrame, verdicts: pl.DataFrame, about: dict[str, object]) -> Plan:
+def _part(plan: Plan, operations: pl.DataFrame, verdicts: pl.DataFrame, about: Mapping[str, object]) -> Plan:
     header = plan.header.model_copy(
         update={
             "counts": dict(sorted(operations["kind"].value_counts().iter_rows())),

@@ -18,6 +18,7 @@ from reconcile.plan import Plan
 from reconcile.results import (
     JOURNAL,
     PEOPLE_RESULTS,
+    PlanDecision,
     RunHeader,
     document,
     group_results,
@@ -26,6 +27,7 @@ from reconcile.results import (
 )
 from reconcile.sanity import SourceStats
 from tasks.artifacts import publish
+from tasks.consent import decided_on
 from tasks.ending import EXIT_CODES, Ending, Status
 from tasks.extract import Extracted
 from tasks.step import step
@@ -118,6 +120,7 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
         update={
             "plan_id": plan.id,
             "guard": _said_by_guard(plan, approved=so_far.approved),
+            "decision": _decision(shop, plan),
             "findings": list(header.waiting.findings if header.waiting else header.held),
             "waiting_plan": header.waiting.plan if header.waiting else None,
             "source_complete": header.complete,
@@ -128,6 +131,11 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
             "seats": {"used": header.seats_used, "after": header.seats_after, "maximum": header.seats_maximum},
         }
     )
+
+
+def _decision(shop: Workshop, plan: Plan) -> PlanDecision | None:
+    said = decided_on(shop.ledger, plan.id)
+    return None if said is None else PlanDecision(decision=said.decision, by=said.by, at=said.at, comment=said.comment)
 
 
 def _said_by_guard(plan: Plan, *, approved: bool) -> Literal["clear", "held", "approved"]:
