@@ -6,7 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("requests_made.py", "source_requests.py", "okta_read_time.py", "plan_million.py", "no_change_flow.py")
+BENCHMARKS = (
+    "requests_made.py",
+    "source_requests.py",
+    "okta_read_time.py",
+    "plan_million.py",
+    "no_change_flow.py",
+    "prefect_cost.py",
+)
 
 
 def main() -> int:

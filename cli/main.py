@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, decisions, failures, person, plans, runs, undoing, whatif
+from cli import cases, checks, copying, decisions, failures, person, plans, runs, schedules, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -58,7 +58,9 @@ app.command("plans")(decisions.list_plans)
 app.command()(undoing.undo)
 app.command("runs")(runs.list_runs)
 app.command()(runs.results)
+app.command("copy-ledger")(copying.copy_ledger)
 app.command()(checks.schema)
+app.command()(schedules.schedule)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
 

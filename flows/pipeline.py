@@ -319,8 +319,7 @@ async def _load(shop: Workshop, so_far: RunSoFar, lease: Lease, operations: pl.D
         concurrency=getattr(settings, "concurrency", 1),
         most_members=getattr(settings, "max_members_per_call", 1000),
     )
-    for kind, packed in loader.chunks():
-        await load(loader, kind, packed)
+    await load(loader)
     return _loaded(shop, so_far, plan, loader)
 
 

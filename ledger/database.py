@@ -46,6 +46,12 @@ class Database:
         """A transaction that is committed at its end, or not at all. Raises Fatal when it could not be."""
         return self._transaction(self._writer)
 
+    def read_steadily(self) -> AbstractContextManager[Connection]:
+        """As `read`, for more than one statement: none sees what was committed after the first of them."""
+        if self.sqlite:
+            return self.read()
+        return self._transaction(self._engine.execution_options(isolation_level="REPEATABLE READ"))
+
     def clock(self, connection: Connection) -> int:
         """The present instant in microseconds, by the clock that all users of the database share."""
         if self.sqlite:

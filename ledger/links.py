@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import polars as pl
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 from ledger.database import Database
 from ledger.frame import Rows, columns_of, read_frame, records, write_rows
@@ -43,6 +43,12 @@ _READ = text(
     " left_at, access_since"
     " FROM links WHERE sync = :sync ORDER BY external_id"
 )
+_SOME = text(
+    str(_READ).replace(
+        " ORDER BY",
+        " AND (external_id IN :external_ids OR account_id IN :account_ids OR lower(username) IN :usernames) ORDER BY",
+    )
+).bindparams(*(bindparam(name, expanding=True) for name in ("external_ids", "account_ids", "usernames")))
 _PUT = text(
     "INSERT INTO links (sync, external_id, account_id, username, state, adopted, linked_at, updated_at,"
     " left_at, access_since)"
@@ -74,6 +80,23 @@ class Links:
         """All links of a sync, schema `LINKS`, sorted by `external_id`."""
         with self._database.read() as connection:
             return read_frame(connection, _READ, {"sync": sync}, LINKS)
+
+    def some(
+        self,
+        sync: str,
+        *,
+        external_ids: Iterable[str] = (),
+        account_ids: Iterable[str] = (),
+        usernames: Iterable[str] = (),
+    ) -> pl.DataFrame:
+        """The links of these people, to these accounts and under these usernames, as `frame`.
+
+        Usernames are compared without case, on SQLite of the letters A to Z alone.
+        """
+        names = {spelled for name in usernames for spelled in (name, name.lower(), _in_ascii_lower(name))}
+        asked = {"external_ids": [*external_ids], "account_ids": [*account_ids], "usernames": [*names]}
+        with self._database.read() as connection:
+            return read_frame(connection, _SOME, {"sync": sync, **asked}, LINKS)
 
     def put(self, sync: str, rows: Rows, *, at: datetime | None = None) -> None:
         """Write links, all or none. Rows have `external_id` and any of `account_id`, `username`, `state`, `adopted`,
@@ -109,3 +132,7 @@ def delete_links(connection: Connection, sync: str, external_ids: Iterable[str])
     """As `Links.remove`, within a transaction."""
     parameters = [{"sync": sync, "external_id": external_id} for external_id in external_ids]
     write_rows(connection, _DELETE, parameters)
+
+
+def _in_ascii_lower(name: str) -> str:
+    return "".join(char.lower() if char.isascii() else char for char in name)

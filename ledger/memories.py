@@ -29,6 +29,7 @@ _READ = text(
     "SELECT external_id, kind, name, removed_at, run_id, plan_id FROM memories"
     " WHERE sync = :sync ORDER BY external_id, kind, name"
 )
+_OF_ONE = text(str(_READ).replace(" ORDER BY", " AND external_id = :external_id ORDER BY"))
 _WRITE = text(
     "INSERT INTO memories (sync, external_id, kind, name, removed_at, run_id, plan_id)"
     " VALUES (:sync, :external_id, :kind, :name, :at, :run_id, :plan_id)"
@@ -46,6 +47,11 @@ class Memories:
         """All memories of a sync, schema `MEMORIES`, sorted."""
         with self._database.read() as connection:
             return read_frame(connection, _READ, {"sync": sync}, MEMORIES)
+
+    def of(self, sync: str, external_id: str) -> pl.DataFrame:
+        """Those of one person, as `frame`."""
+        with self._database.read() as connection:
+            return read_frame(connection, _OF_ONE, {"sync": sync, "external_id": external_id}, MEMORIES)
 
     def remember(self, sync: str, rows: Rows, *, run_id: str, plan_id: str, at: datetime | None = None) -> None:
         """Note what is about to be taken away: rows of `external_id`, `kind` and `name`.

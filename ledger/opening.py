@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ledger.copying import copy
 from ledger.database import Database
 from ledger.journal import Journal
 from ledger.leases import Leases
@@ -52,6 +53,13 @@ class Ledger:
         self.snapshots = Snapshots(database)
         self.pictures = Pictures(database)
         self.watermarks = Watermarks(database)
+
+    def copy_to(self, other: Ledger) -> dict[str, int]:
+        """Copy everything into an empty ledger, but who holds which target now; returns rows by table.
+
+        Raises ConfigurationError where the other is not empty; then it is left as it is.
+        """
+        return copy(self._database, other._database)
 
     def close(self) -> None:
         self._database.close()

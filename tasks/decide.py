@@ -17,19 +17,19 @@ from tasks.step import step
 __all__ = ["diff", "normalize", "scope_of", "select"]
 
 
-@step()
+@step(shown=False)
 async def normalize(snapshot: SourceSnapshot) -> SourceSnapshot:
     """One spelling for names; rows that name nobody make the read incomplete."""
     return normalize_source(snapshot)
 
 
-@step()
+@step(shown=False)
 async def select(snapshot: SourceSnapshot, policy: Policy) -> Selection:
     """Whom the sync is about, and which groups they get."""
     return select_people(snapshot, policy)
 
 
-@step()
+@step(shown=False)
 async def diff(
     source: SourceSnapshot,
     selection: Selection,

@@ -10,7 +10,7 @@ from tasks.step import step
 __all__ = ["guard"]
 
 
-@step()
+@step(shown=False)
 async def guard(ledger: Ledger, plan: Plan) -> bool:
     """Store the plan and say whether it may be applied. What was decided on it counts for the same plan made again.
 

@@ -1,8 +1,7 @@
-"""Carry out a plan, a chunk of calls a task run."""
+"""Carry out a plan: one task run, however large the plan is."""
 
 from __future__ import annotations
 
-from reconcile.batch import Batch
 from tasks.loading import Loader
 from tasks.step import step
 
@@ -10,7 +9,6 @@ __all__ = ["load"]
 
 
 @step()
-async def load(loader: Loader, kind: str, packed: list[Batch]) -> int:
-    """Send one chunk. Retries are the connector's; what fails is in the journal, and a rerun does only what is left."""
-    await loader.carry_out(kind, packed)
-    return len(packed)
+async def load(loader: Loader) -> None:
+    """Send the calls. Retries are the connector's; what fails is in the journal, and a rerun does only what is left."""
+    await loader.carry_out()

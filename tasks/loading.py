@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
 from operator import attrgetter
 
@@ -28,10 +28,7 @@ from reconcile.plan import KINDS
 from tasks.bookkeeping import Bookkeeper
 from tasks.observer import Observer
 
-__all__ = ["CHUNK", "Loader"]
-
-CHUNK = 500
-"""Batches that one task run of Prefect carries out: few enough to watch, enough that Prefect's share stays small."""
+__all__ = ["Loader"]
 
 _GIVE_UP_AFTER = 10
 """Calls in a row that stayed without an answer through all their retries; then the target is down, the rest is left."""
@@ -86,23 +83,18 @@ class Loader:
         self.stopped: UsersyncError | None = None
         """Why the rest was left: the target is down or refused the credentials."""
 
-    def chunks(self) -> Iterator[tuple[str, list[Batch]]]:
-        """The batches of each kind in order, at most `CHUNK` at a time. Later ones depend on how earlier ones went."""
+    async def carry_out(self) -> None:
+        """Send everything, kind by kind in order, since later ones depend on how earlier ones went.
+
+        Returns when all is settled, or soon after something stopped the load.
+        """
         for kind in KINDS:
+            if self.stopped is not None:
+                return
             chosen = self._without_lost(kind, self._operations.filter(pl.col("kind") == kind))
             packed = pack(kind, chosen, most_members=self._most_members)
-            for start in range(0, len(packed), CHUNK):
-                if self.stopped is not None:
-                    return
-                yield kind, packed[start : start + CHUNK]
-
-    async def carry_out(self, kind: str, packed: list[Batch]) -> None:
-        """Send the batches of each wave side by side.
-
-        Returns when all are settled, or soon after something stopped the load.
-        """
-        for _, wave in groupby(packed, key=attrgetter("wave")):
-            await self._side_by_side(kind, [batch for batch in wave if not self._is_hopeless(batch)])
+            for _, wave in groupby(packed, key=attrgetter("wave")):
+                await self._side_by_side(kind, [batch for batch in wave if not self._is_hopeless(batch)])
 
     async def _side_by_side(self, kind: str, packed: list[Batch]) -> None:
         waiting = iter(packed)

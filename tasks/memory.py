@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import polars as pl
@@ -13,31 +14,65 @@ from reconcile.diff import Present
 from reconcile.plan import Plan
 from reconcile.sanity import SourceStats
 
-__all__ = ["last_good_source", "own_groups", "owned_groups", "remembered"]
+__all__ = ["last_good_source", "own_groups", "owned_groups", "remembered", "remembered_of"]
+
+_FEW = 1000
+"""Accounts that are named in one question to the ledger."""
 
 
 def remembered(ledger: Ledger, sync: str, target: TargetSnapshot, now: datetime) -> Present:
     """Links, memories and owned groups of a sync. Accounts created since the last read get their id noted."""
     links = ledger.links.frame(sync)
-    unseen = links.filter(pl.col("account_id").is_null())
-    if unseen.height:
-        known = target.accounts.select("account_id", folded("username").alias("key"))
-        seen = (
-            unseen.drop("account_id")
-            .with_columns(folded("username").alias("key"))
-            .join(known, on="key")
-            .select("external_id", "account_id")
+    if _note_ids(ledger, sync, links, target):
+        links = ledger.links.frame(sync)
+    return _present(ledger, sync, links, ledger.memories.frame(sync), now)
+
+
+def remembered_of(
+    ledger: Ledger, sync: str, target: TargetSnapshot, now: datetime, external_id: str, others: Iterable[str]
+) -> Present:
+    """As `remembered`, of one person, and of others the links alone: whoever has an account that was read."""
+
+    def links() -> pl.DataFrame:
+        if target.accounts.height > _FEW:
+            return ledger.links.frame(sync)
+        return ledger.links.some(
+            sync,
+            external_ids=[external_id, *others],
+            account_ids=target.accounts["account_id"],
+            usernames=target.accounts["username"],
         )
-        if seen.height:
-            ledger.links.put(sync, seen)
-            links = ledger.links.frame(sync)
+
+    known = links()
+    if _note_ids(ledger, sync, known, target):
+        known = links()
+    return _present(ledger, sync, known, ledger.memories.of(sync, external_id), now)
+
+
+def _note_ids(ledger: Ledger, sync: str, links: pl.DataFrame, target: TargetSnapshot) -> bool:
+    unseen = links.filter(pl.col("account_id").is_null())
+    if unseen.is_empty():
+        return False
+    known = target.accounts.select("account_id", folded("username").alias("key"))
+    seen = (
+        unseen.drop("account_id")
+        .with_columns(folded("username").alias("key"))
+        .join(known, on="key")
+        .select("external_id", "account_id")
+    )
+    if seen.height:
+        ledger.links.put(sync, seen)
+    return seen.height > 0
+
+
+def _present(ledger: Ledger, sync: str, links: pl.DataFrame, memories: pl.DataFrame, now: datetime) -> Present:
     return Present(
         links=links.select(
             *("external_id", "account_id", "username", "state", "left_at"),
             # Links from before this was noted.
             pl.coalesce("access_since", "linked_at").alias("access_since"),
         ),
-        memories=ledger.memories.frame(sync).select("external_id", "kind", "name"),
+        memories=memories.select("external_id", "kind", "name"),
         now=now,
         managed_groups=owned_groups(ledger, sync),
         feeds=ledger.ownership.feeds(sync),

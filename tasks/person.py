@@ -21,7 +21,7 @@ from reconcile.select import Selection, select
 from tasks.crashes import settle_doubts
 from tasks.decide import scope_of
 from tasks.extract import extract_source, extract_target
-from tasks.memory import owned_groups, remembered
+from tasks.memory import owned_groups, remembered_of
 from tasks.pictures import pictures
 from tasks.readings import last_reading
 from tasks.report import RunSoFar
@@ -47,23 +47,24 @@ class _Read:
 async def decide_person(shop: Workshop, so_far: RunSoFar, name: str) -> Plan:
     """The plan for the person of that username, e-mail address or external id. Raises `UnknownRecord` for nobody."""
     ledger, sync = shop.ledger, shop.sync.name
-    links = ledger.links.frame(sync)
-    read = await _find(shop, name, links)
+    read = await _find(shop, name)
     alone, selection = read.alone, _selected(shop, read.alone)
-    scope = _scope(shop, read.external_id, selection, links)
+    scope = _scope(shop, read.external_id, selection)
     target = await _look_up(shop, scope, selection)
     so_far.requests["source"] = alone.requests
     if read.whole is None:
         alone = await _with_confirmed(shop, alone, selection, target, scope)
         so_far.requests["source"] = alone.requests
-        selection = _selected(shop, alone)
+        if alone is not read.alone:
+            selection = _selected(shop, alone)
     settle_doubts(ledger, sync, target, so_far.run.id, shop.clock, person=read.external_id)
-    present = remembered(ledger, sync, target, shop.clock())
     others = None
     if _asks_for_a_name(target, scope):
         everybody = read.whole or last_source(ledger, sync)
         if everybody is not None:
             others = rivals(_selected(shop, everybody), read.external_id, selection, target)
+    rivalling = () if others is None else others["external_id"]
+    present = remembered_of(ledger, sync, target, shop.clock(), read.external_id, rivalling)
     person = OnePerson(read.external_id, alone.completeness, selection, others)
     plan = plan_person(person, target, present, shop.sync.policy, shop.names)
     try:
@@ -76,11 +77,9 @@ async def decide_person(shop: Workshop, so_far: RunSoFar, name: str) -> Plan:
     return plan
 
 
-async def _find(shop: Workshop, name: str, links: pl.DataFrame) -> _Read:
+async def _find(shop: Workshop, name: str) -> _Read:
     """The person: as the source calls them, or as the ledger does for who is not in the source any more."""
-    known = links.filter((pl.col("external_id") == name) | (folded("username") == name.lower()))["external_id"]
     source = shop.source
-    whole = None
     if not isinstance(source, PersonSource):
         hours = 0.0 if shop.whole else shop.sync.reading.full_every_hours
         extracted = await extract_source(
@@ -89,13 +88,13 @@ async def _find(shop: Workshop, name: str, links: pl.DataFrame) -> _Read:
         whole = normalize_source(extracted.reading.snapshot)
         external_id = _chosen(whole.people, name)
         if external_id is None:
-            external_id = _linked(known, name)
+            external_id = _linked(shop, name)
         return _Read(external_id, only(whole, external_id), whole)
     found = await _ask(shop, source, name, by_id=False)
     external_id = _chosen(found.people, name)
     if external_id is not None:
         return _Read(external_id, only(found, external_id), None)
-    external_id = _linked(known, name)
+    external_id = _linked(shop, name)
     again = await _ask(shop, source, external_id, by_id=True)
     return _Read(external_id, replace(again, requests=again.requests + found.requests), None)
 
@@ -121,7 +120,10 @@ def _chosen(people: pl.DataFrame, name: str) -> str | None:
     return None
 
 
-def _linked(known: pl.Series, name: str) -> str:
+def _linked(shop: Workshop, name: str) -> str:
+    links = shop.ledger.links.some(shop.sync.name, external_ids=[name], usernames=[name])
+    by_id = links.filter(pl.col("external_id") == name)
+    known = (by_id if by_id.height else links)["external_id"]
     if len(known) == 1:
         return str(known.item())
     if len(known):
@@ -149,9 +151,9 @@ def _selected(shop: Workshop, snapshot: SourceSnapshot) -> Selection:
         raise placed(error, shop.path) from None
 
 
-def _scope(shop: Workshop, external_id: str, selection: Selection, links: pl.DataFrame) -> AccountScope:
-    memories = shop.ledger.memories.frame(shop.sync.name).filter(pl.col("external_id") == external_id)
-    theirs = links.filter(pl.col("external_id") == external_id)
+def _scope(shop: Workshop, external_id: str, selection: Selection) -> AccountScope:
+    memories = shop.ledger.memories.of(shop.sync.name, external_id)
+    theirs = shop.ledger.links.some(shop.sync.name, external_ids=[external_id])
     link = theirs.row(0, named=True) if theirs.height else {"account_id": None, "username": None, "state": None}
     wanted = with_remembered_names(selection, memories).people.filter("wanted", pl.col("external_id") == external_id)
     account_id = None if link["state"] == "deleted" else link["account_id"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -14,7 +11,8 @@ import polars as pl
 from directory.snapshot import SourceSnapshot
 from ledger.results import Document
 from ledger.runs import Run
-from reconcile.plan import Plan
+from reconcile.events import events_of_run, lost_access
+from reconcile.plan import OPERATIONS, Plan
 from reconcile.results import (
     JOURNAL,
     PEOPLE_RESULTS,
@@ -26,11 +24,15 @@ from reconcile.results import (
     people_results,
 )
 from reconcile.sanity import SourceStats
+from tasks.announce import announce
 from tasks.artifacts import publish
 from tasks.consent import decided_on
+from tasks.documents import keep
 from tasks.ending import EXIT_CODES, Ending, Status
+from tasks.expiries import expiring_secrets
 from tasks.extract import Extracted
 from tasks.step import step
+from tasks.trend import last_runs
 from tasks.workshop import Workshop
 
 __all__ = ["RunSoFar", "report"]
@@ -58,7 +60,10 @@ class RunSoFar:
 
 @step()
 async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str, next_step: str) -> Ending:
-    """Write everything down and end the run. The document is on disk before the ledger says that the run ended."""
+    """Write everything down and end the run. The document is stored before the ledger says that the run ended.
+
+    A document that cannot be stored changes nothing in how the run ended, and is told of: the ledger has the results.
+    """
     plan = so_far.plan
     ended = datetime.now(UTC)
     so_far.requests.setdefault("target", shop.target.requests)
@@ -66,18 +71,24 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
     unsent = _UNSENT.get(status, "not_sent")
     people = pl.DataFrame(schema=PEOPLE_RESULTS) if plan is None else people_results(plan, journal, unsent=unsent)
     applied = operation_counts(plan, journal) if plan is not None and so_far.sent else {}
+    done = _done(shop, so_far)
     header = _header(shop, so_far, status, message, ended)
     header = header.model_copy(
         update={
             "applied": applied,
+            "done": dict(sorted(done["kind"].value_counts().iter_rows())),
             "outcomes": dict(sorted(people["outcome"].value_counts().iter_rows())),
             "groups": [] if plan is None else group_results(plan, journal, unsent=unsent),
         }
     )
-    path = Path(shop.sync.report.results) / shop.sync.name / f"{so_far.run.id}.json"
-    size, digest = _write(path, header, people)
+    written: Document | None = None
+    try:
+        written = await keep(shop.documents, shop.sync.name, so_far.run.id, document(header, people))
+    except Exception as error:  # noqa: BLE001 - each store has errors of its own, and what was applied stays applied
+        message = f"{message}. {_not_written(shop.documents, so_far.run.id, error)}"
     shop.ledger.results.put(so_far.run.id, people)
-    shop.ledger.results.put_document(so_far.run.id, Document(str(path), size, digest))
+    if written is not None:
+        shop.ledger.results.put_document(so_far.run.id, written)
     shop.ledger.runs.finish(
         so_far.run.id,
         "failed" if status == "refused" else status,
@@ -91,9 +102,23 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
         source_stats=None if so_far.source_stats is None else so_far.source_stats.model_dump(),
         ended_at=ended,
     )
-    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path), stale=so_far.stale)
-    await publish(ending, header, most_rows=shop.sync.report.table_rows)
+    location = None if written is None else written.location
+    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, location, stale=so_far.stale)
+    shown = last_runs(shop.ledger, shop.sync.name)
+    await publish(ending, header, most_rows=shop.sync.report.table_rows, last_runs=shown)
+    expiring = expiring_secrets(shop.sync, shop.clock().date()) if so_far.run.mode == "sync" else []
+    lost = lost_access(done)
+    announce(events_of_run(header, message=message, next_step=next_step, deactivated=lost, expiring=expiring))
     return ending
+
+
+def _done(shop: Workshop, so_far: RunSoFar) -> pl.DataFrame:
+    """The operations that this run had acknowledged; of a plan that was begun before, not those of earlier runs."""
+    plan = so_far.plan
+    if plan is None or not so_far.sent:
+        return pl.DataFrame(schema=OPERATIONS)
+    ours = shop.ledger.journal.done_in(plan.id, so_far.run.id)
+    return plan.operations.join(ours, on="seq", how="semi", maintain_order="left")
 
 
 def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ended: datetime) -> RunHeader:
@@ -138,22 +163,12 @@ def _decision(shop: Workshop, plan: Plan) -> PlanDecision | None:
     return None if said is None else PlanDecision(decision=said.decision, by=said.by, at=said.at, comment=said.comment)
 
 
+def _not_written(place: str, run_id: str, error: Exception) -> str:
+    why = f"{type(error).__name__}: {error}"
+    return f"Its document could not be written to {place} ({why}); `usersync results {run_id} --json` tells the same"
+
+
 def _said_by_guard(plan: Plan, *, approved: bool) -> Literal["clear", "held", "approved"]:
     if plan.header.waiting is not None:
         return "held"
     return "clear" if not plan.held else "approved" if approved else "held"
-
-
-def _write(path: Path, header: RunHeader, people: pl.DataFrame) -> tuple[int, str]:
-    """The document, written beside its place and moved there whole. Returns bytes and SHA-256."""
-    # Names and e-mail addresses: for the user that runs usersync alone.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = path.with_suffix(".part")
-    digest, size = hashlib.sha256(), 0
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        for piece in document(header, people):
-            file.write(piece)
-            digest.update(piece)
-            size += len(piece)
-    unfinished.replace(path)
-    return size, digest.hexdigest()

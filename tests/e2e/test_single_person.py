@@ -153,7 +153,7 @@ def test_a_source_that_fails_takes_nothing_away(loaded: Stage) -> None:
 def test_a_required_group_that_vanished_holds_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with staged(tmp_path, monkeypatch) as stage:
         person = stage.active(1)[0]
-        group = next(iter(stage.company.effective_groups(person.id)))
+        group = min(stage.company.memberships[person.id])
         name = stage.company.groups[group].name
         stage.write_sync_file(people={"required_groups": [name]})
         assert stage.sync().ending.exit_code == 0
@@ -164,7 +164,8 @@ def test_a_required_group_that_vanished_holds_the_plan(tmp_path: Path, monkeypat
         assert f"the required group {name!r} is not in the source" in played.ending.message
         assert stage.writes == []
         stage.company.rename_group(group, name)
-        stage.company.quit(person.id, group)
+        for below in set(stage.company.subtree(group)) & set(stage.company.memberships[person.id]):
+            stage.company.quit(person.id, below)
         assert stage.sync_person(person.username).people[person.username]["outcome"] == "access_removed"
 
 

@@ -92,8 +92,7 @@ async def load(
         concurrency=concurrency,
         most_members=100,
     )
-    for kind, packed in loader.chunks():
-        await loader.carry_out(kind, packed)
+    await loader.carry_out()
     entries = book.journal.entries(plan.id)
     return loader, told, dict(entries["status"].value_counts().iter_rows())
 
