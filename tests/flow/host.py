@@ -47,8 +47,8 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
             flow_run = await client.read_flow_run(UUID(order["again"]))
     try:
         state: Any = await run_flow_async(flow, flow_run=flow_run, parameters=order["parameters"], return_type="state")
-    except Pause as pause:
-        return {"id": str(flow_run.id if flow_run else ""), "type": "PAUSED", "name": pause.state.name, "message": ""}
+    except Pause:
+        return {"id": order["again"], "type": "PAUSED", "name": "Suspended", "message": ""}
     return {
         "id": str(state.state_details.flow_run_id),
         "type": state.type.value,

@@ -15,9 +15,9 @@ from cli.main import attempt
 from tests.e2e.stage import Stage, staged
 from tests.flow.server import ROOT, FlowHost, PrefectServer, environment_of, wait_for
 
-ASKING = {"approval": {"on_hold": "ask", "ask_for_hours": 1}}
+ASKING: dict[str, dict[str, Any]] = {"approval": {"on_hold": "ask", "ask_for_hours": 1}}
 NAME = "Ada Lovelace"
-REFUSED = (
+REFUSED: tuple[dict[str, str], ...] = (
     {},
     {"decision": "approve"},
     {"decision": "yes", "approved_by": NAME},
@@ -88,7 +88,8 @@ class Asking:
 def asking(
     server: PrefectServer, host: FlowHost, deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Asking]:
-    with staged(tmp_path, monkeypatch, staff=(30, 6), **ASKING) as stage:
+    with staged(tmp_path, monkeypatch, staff=(30, 6)) as stage:
+        stage.write_sync_file(**ASKING)
         assert stage.sync().ending.exit_code == 0
         stage.company.lose(0.2)
         stage.company.hire(2)
