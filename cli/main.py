@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, copying, failures, person, plans, runs, undoing, whatif
+from cli import blocks, cases, checks, copying, failures, person, plans, runs, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -59,6 +59,7 @@ app.command("copy-ledger")(copying.copy_ledger)
 app.command()(checks.schema)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
+app.add_typer(blocks.commands, name="blocks")
 
 
 @app.command()

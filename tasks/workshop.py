@@ -16,6 +16,7 @@ from ledger.opening import Ledger
 from reconcile.decide import Names
 from tasks.bookkeeping import Clock
 from tasks.observer import Observer, Unobserved
+from tasks.secrets import use_blocks
 from tasks.sync_file import SyncFile, load_sync_file
 
 __all__ = ["Workshop", "find_sync_file", "open_workshop"]
@@ -58,6 +59,7 @@ async def open_workshop(
     Raises `ConfigurationError` for every mistake in the file and for a secret that is missing.
     """
     sync = load_sync_file(path)
+    use_blocks()
     source = catalog.connect_source(sync.source)
     try:
         target = catalog.connect_target(sync.target)
