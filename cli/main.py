@@ -10,7 +10,11 @@ from typing import Annotated
 
 import typer
 
+<<<<<<< HEAD
 from cli import blocks, cases, checks, copying, failures, person, plans, runs, undoing, whatif
+=======
+from cli import cases, checks, copying, failures, person, plans, runs, schedules, undoing, whatif
+>>>>>>> main
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -57,6 +61,7 @@ app.command("runs")(runs.list_runs)
 app.command()(runs.results)
 app.command("copy-ledger")(copying.copy_ledger)
 app.command()(checks.schema)
+app.command()(schedules.schedule)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
 app.add_typer(blocks.commands, name="blocks")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ledger.opening import Ledger
+    from ledger.results import Document
     from ledger.runs import Run
     from reconcile.results import OperationResult
 
@@ -82,6 +83,9 @@ def results(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every row, however many there are.")] = False,
+    stored: Annotated[
+        bool, typer.Option("--document", help="Write the stored document as it is, from wherever it lies.")
+    ] = False,
     ledger: LedgerUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,6 +98,9 @@ def results(
         run = find_run(book, run_id)
         people = book.results.person(run.id, person) if person else book.results.people(run.id).collect()
         document = book.results.document(run.id)
+        if stored:
+            _stored_document(run, document)
+            return
         groups = _group_operations(book, run) if as_json else []
     if outcome is not None:
         people = people.filter(pl.col("outcome") == outcome)
@@ -107,6 +114,20 @@ def results(
         _results_as_json(run, people, groups)
         return
     _tell(run, people, document.location if document else None, one=person is not None, everything=everything)
+
+
+def _stored_document(run: Run, document: Document | None) -> None:
+    """What the run stored, checked against what the ledger noted of it."""
+    from cli.output import as_bytes
+    from tasks.documents import fetch
+
+    if document is None:
+        raise UnknownRecord(
+            "the run left no document: it still runs, it crashed, or the store did not take it",
+            subject=f"run {run.id}",
+            next_step=f"`usersync results {run.id} --json` tells what the ledger knows",
+        )
+    as_bytes(fetch(document))
 
 
 def _tell(run: Run, people: pl.DataFrame, document: str | None, *, one: bool, everything: bool) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from reconcile.explain import changes, markdown
 from reconcile.results import RunHeader
+from tasks.documents import link
 from tasks.ending import Ending
 from tasks.step import in_flow_run
 
@@ -52,7 +52,7 @@ def _artifacts(ending: Ending, header: RunHeader, most_rows: int) -> Iterator[tu
         yield (
             "document",
             acreate_link_artifact(
-                Path(ending.document).absolute().as_uri(),
+                link(ending.document),
                 link_text=f"run {ending.run_id}: the result of every person as JSON",
                 key=f"{sync}-document",
             ),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -26,6 +23,7 @@ from reconcile.results import (
 )
 from reconcile.sanity import SourceStats
 from tasks.artifacts import publish
+from tasks.documents import keep
 from tasks.ending import EXIT_CODES, Ending, Status
 from tasks.extract import Extracted
 from tasks.step import step
@@ -56,7 +54,10 @@ class RunSoFar:
 
 @step()
 async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str, next_step: str) -> Ending:
-    """Write everything down and end the run. The document is on disk before the ledger says that the run ended."""
+    """Write everything down and end the run. The document is stored before the ledger says that the run ended.
+
+    A document that cannot be stored changes nothing in how the run ended, and is told of: the ledger has the results.
+    """
     plan = so_far.plan
     ended = datetime.now(UTC)
     so_far.requests.setdefault("target", shop.target.requests)
@@ -72,10 +73,14 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
             "groups": [] if plan is None else group_results(plan, journal, unsent=unsent),
         }
     )
-    path = Path(shop.sync.report.results) / shop.sync.name / f"{so_far.run.id}.json"
-    size, digest = _write(path, header, people)
+    written: Document | None = None
+    try:
+        written = await keep(shop.documents, shop.sync.name, so_far.run.id, document(header, people))
+    except Exception as error:  # noqa: BLE001 - each store has errors of its own, and what was applied stays applied
+        message = f"{message}. {_not_written(shop.documents, so_far.run.id, error)}"
     shop.ledger.results.put(so_far.run.id, people)
-    shop.ledger.results.put_document(so_far.run.id, Document(str(path), size, digest))
+    if written is not None:
+        shop.ledger.results.put_document(so_far.run.id, written)
     shop.ledger.runs.finish(
         so_far.run.id,
         "failed" if status == "refused" else status,
@@ -89,7 +94,8 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
         source_stats=None if so_far.source_stats is None else so_far.source_stats.model_dump(),
         ended_at=ended,
     )
-    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, str(path), stale=so_far.stale)
+    location = None if written is None else written.location
+    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, location, stale=so_far.stale)
     await publish(ending, header, most_rows=shop.sync.report.table_rows)
     return ending
 
@@ -130,22 +136,12 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
     )
 
 
+def _not_written(place: str, run_id: str, error: Exception) -> str:
+    why = f"{type(error).__name__}: {error}"
+    return f"Its document could not be written to {place} ({why}); `usersync results {run_id} --json` tells the same"
+
+
 def _said_by_guard(plan: Plan, *, approved: bool) -> Literal["clear", "held", "approved"]:
     if plan.header.waiting is not None:
         return "held"
     return "clear" if not plan.held else "approved" if approved else "held"
-
-
-def _write(path: Path, header: RunHeader, people: pl.DataFrame) -> tuple[int, str]:
-    """The document, written beside its place and moved there whole. Returns bytes and SHA-256."""
-    # Names and e-mail addresses: for the user that runs usersync alone.
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = path.with_suffix(".part")
-    digest, size = hashlib.sha256(), 0
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        for piece in document(header, people):
-            file.write(piece)
-            digest.update(piece)
-            size += len(piece)
-    unfinished.replace(path)
-    return size, digest.hexdigest()

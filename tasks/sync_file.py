@@ -31,7 +31,8 @@ class Report(Section):
     """Where the result of a run goes, besides the ledger."""
 
     results: str = ".usersync/results"
-    """Folder for the JSON documents, one a run; relative to the working folder."""
+    """Folder or URL (file://, s3://, …) for the JSON documents, one a run; a folder is relative to the working folder.
+    Where it is not given, $USERSYNC_RESULTS says it."""
     table_rows: int = Field(default=200, ge=0, le=10_000)
     """At most so many rows in the table of changes; the document has them all."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ledger.instant import now
 from ledger.opening import Ledger
 from reconcile.decide import Names
 from tasks.bookkeeping import Clock
+from tasks.documents import checked_place
 from tasks.observer import Observer, Unobserved
 from tasks.secrets import use_blocks
 from tasks.sync_file import SyncFile, load_sync_file
@@ -43,6 +45,11 @@ class Workshop:
         """What plans and runs call the three parties."""
         return Names(self.sync.name, _called(self.sync.source), _called(self.sync.target))
 
+    @property
+    def documents(self) -> str:
+        """The folder or URL for the documents of runs."""
+        return _place_of_documents(self.sync)
+
 
 @asynccontextmanager
 async def open_workshop(
@@ -59,6 +66,7 @@ async def open_workshop(
     Raises `ConfigurationError` for every mistake in the file and for a secret that is missing.
     """
     sync = load_sync_file(path)
+    _place_of_documents(sync)
     use_blocks()
     source = catalog.connect_source(sync.source)
     try:
@@ -78,6 +86,12 @@ def find_sync_file(name: str) -> Path:
     if given.is_file() or given.suffix in {".yaml", ".yml"}:
         return given
     return next((path for path in (_FOLDER / f"{name}.yaml", _FOLDER / f"{name}.yml") if path.exists()), given)
+
+
+def _place_of_documents(sync: SyncFile) -> str:
+    """What the sync file says, else what the environment says, so that one file serves a laptop and many workers."""
+    given = None if "results" in sync.report.model_fields_set else os.environ.get("USERSYNC_RESULTS")
+    return checked_place(given or sync.report.results)
 
 
 def _called(settings: object) -> str:

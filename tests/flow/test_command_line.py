@@ -10,11 +10,18 @@ from tests.e2e.stage import Stage
 from tests.flow.server import PrefectServer
 
 
-def usersync(server: PrefectServer, stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+def environment_with_code(server: PrefectServer, **more: str) -> dict[str, str]:
+    return {**server.environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **more}
+
+
+def usersync(
+    server: PrefectServer, stage: Stage, *arguments: str, ledger: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    its_ledger = ["--ledger", stage.ledger_url] if ledger else []
     return subprocess.run(
-        [sys.executable, "-c", "from cli.main import run; run()", *arguments, "--ledger", stage.ledger_url],
+        [sys.executable, "-c", "from cli.main import run; run()", *arguments, *its_ledger],
         cwd=stage.folder,
-        env={**server.environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env=environment_with_code(server, **environment),
         capture_output=True,
         text=True,
         timeout=120,
