@@ -10,11 +10,7 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
-from cli import blocks, cases, checks, copying, failures, person, plans, runs, undoing, whatif
-=======
-from cli import cases, checks, copying, failures, person, plans, runs, schedules, undoing, whatif
->>>>>>> main
+from cli import blocks, cases, checks, copying, failures, person, plans, runs, schedules, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
