@@ -68,7 +68,7 @@ def prefect_server(subject: str) -> Iterator[SyncPrefectClient]:
     from prefect.context import FlowRunContext  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
 
-    if get_current_settings().api.url is None and FlowRunContext.get() is None:
+    if not get_current_settings().api.url and FlowRunContext.get() is None:
         raise ConfigurationError(
             "blocks are kept by a Prefect server, and none is named",
             subject=subject,

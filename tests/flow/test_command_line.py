@@ -14,14 +14,11 @@ def environment_with_code(server: PrefectServer, **more: str) -> dict[str, str]:
     return {**server.environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **more}
 
 
-def usersync(
-    server: PrefectServer, stage: Stage, *arguments: str, ledger: bool = True, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    its_ledger = ["--ledger", stage.ledger_url] if ledger else []
+def usersync(server: PrefectServer, stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from cli.main import run; run()", *arguments, *its_ledger],
+        [sys.executable, "-c", "from cli.main import run; run()", *arguments, "--ledger", stage.ledger_url],
         cwd=stage.folder,
-        env=environment_with_code(server, **environment),
+        env=environment_with_code(server),
         capture_output=True,
         text=True,
         timeout=120,

@@ -13,7 +13,7 @@ from sandbox.faults import Fault, FaultKind
 from sandbox.okta import SSWS_TOKEN
 from tests.e2e.stage import PASSWORD, PRINCIPAL, Stage
 from tests.flow.keeping import save_block
-from tests.flow.server import FlowHost, PrefectServer
+from tests.flow.server import ROOT, FlowHost, PrefectServer
 from tests.flow.test_command_line import environment_with_code, usersync
 
 WRITTEN_ANY_WAY = {
@@ -23,27 +23,39 @@ WRITTEN_ANY_WAY = {
 }
 
 
-def register(server: PrefectServer, stage: Stage, **environment: str) -> subprocess.CompletedProcess[str]:
-    return usersync(server, stage, "blocks", "register", ledger=False, **environment)
+def register(server: PrefectServer, **environment: str) -> subprocess.CompletedProcess[str]:
+    return python(server, "from cli.main import run; run()", "blocks", "register", **environment)
 
 
-@pytest.fixture
-def registered(server: PrefectServer, stage: Stage) -> None:
-    done = register(server, stage)
+def python(server: PrefectServer, code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env=environment_with_code(server, **environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def registered(server: PrefectServer) -> None:
+    done = register(server)
     assert done.returncode == 0, done.stderr
 
 
-def test_types_are_registered_once_and_again(server: PrefectServer, stage: Stage) -> None:
-    done = [register(server, stage) for _ in range(2)]
-    assert [one.returncode for one in done] == [0, 0], done[0].stderr + done[1].stderr
-    last = done[1].stdout
+def test_types_are_registered_once_and_again(server: PrefectServer, registered: None) -> None:
+    again = register(server)
+    assert again.returncode == 0, again.stderr
+    last = again.stdout
     assert last.count("was there already") == last.count("usersync-") == 9
     stored = server.get("/block_types/slug/usersync-okta")
     assert (stored["name"], stored["is_protected"]) == ("usersync Okta", False)
 
 
-def test_registering_without_a_server_says_what_to_set(server: PrefectServer, stage: Stage) -> None:
-    refused = register(server, stage, PREFECT_API_URL="")
+def test_registering_without_a_server_says_what_to_set(server: PrefectServer) -> None:
+    refused = register(server, PREFECT_API_URL="")
     assert refused.returncode == 2
     assert "blocks are kept by a Prefect server, and none is named" in refused.stderr
     assert "set PREFECT_API_URL" in refused.stderr
@@ -73,9 +85,10 @@ def test_a_secret_of_a_connectors_block_is_read_and_changed_while_the_worker_run
     [
         ("block:usersync-okta/nobody", "there is no such block; of the type usersync-okta there are "),
         ("block:usersync-oktq/rotating/token", "there is no such type of blocks; did you mean usersync-okta?"),
-        ("block:usersync-okta/refusing/tokn", "the block has no field tokn. "),
-        ("block:usersync-okta/refusing/private_key", "the field private_key of the block is empty. "),
+        ("block:usersync-okta/refusing/tokn", "the block has no field tokn"),
+        ("block:usersync-okta/refusing/private_key", "the field private_key of the block is empty"),
     ],
+    ids=["no block", "no type", "no field", "empty"],
 )
 def test_a_reference_that_leads_nowhere_is_refused_with_what_there_is(
     server: PrefectServer, stage: Stage, registered: None, reference: str, told: str
@@ -83,10 +96,9 @@ def test_a_reference_that_leads_nowhere_is_refused_with_what_there_is(
     save_block(server, "usersync-okta", "refusing", token=SSWS_TOKEN)
     stage.write_sync_file(source={"token": reference})
     refused = usersync(server, stage, "check", str(stage.sync_file))
-    assert refused.returncode == 2
-    assert f"{reference}: {told}" in refused.stderr
-    assert SSWS_TOKEN not in refused.stderr
-    assert stage.requests == []
+    assert refused.returncode == 1, refused.stderr
+    assert f"problem   {reference}: {told}" in refused.stdout
+    assert SSWS_TOKEN not in refused.stdout + refused.stderr
 
 
 def test_a_terminal_reads_blocks_as_well_also_to_undo(
@@ -105,7 +117,7 @@ def test_a_terminal_reads_blocks_as_well_also_to_undo(
     assert "plan " in undone.stdout
 
 
-def test_until_when_a_block_is_good_is_known(server: PrefectServer, stage: Stage, registered: None) -> None:
+def test_until_when_a_block_is_good_is_known(server: PrefectServer, registered: None) -> None:
     save_block(server, "usersync-okta", "ending", token=SSWS_TOKEN, expires_on="2027-01-31")
     save_block(server, "usersync-bitbucket", "endless", password=PASSWORD)
     code = (
@@ -118,15 +130,7 @@ def test_until_when_a_block_is_good_is_known(server: PrefectServer, stage: Stage
         "    found = expiries_of_blocks(parse_settings(side, raw))\n"
         "    print({reference: day.isoformat() for reference, day in found.items()})\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=stage.folder,
-        env=environment_with_code(server),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python(server, code)
     assert done.stdout.splitlines() == ["{'block:usersync-okta/ending/token': '2027-01-31'}", "{}"], done.stderr
 
 
