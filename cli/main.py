@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, copying, failures, person, plans, runs, schedules, undoing, whatif
+from cli import automations, cases, checks, copying, failures, person, plans, runs, schedules, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -60,6 +60,7 @@ app.command()(checks.schema)
 app.command()(schedules.schedule)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
+app.command()(automations.automations)
 
 
 @app.command()
