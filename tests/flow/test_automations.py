@@ -199,16 +199,14 @@ def test_switching_on_twice_leaves_one_and_switching_off_keeps_it(server: Prefec
         (["--on", "heald"], "there is no automation 'heald'"),
         (["--on", "held"], "nothing says where to"),
         (["--on", "held", "--notify", "slack-webhook/nowhere"], "there is no such block"),
-        (["--on", "held", "--notify", "secret/token"], "cannot send a message"),
+        (["--on", "held", "--notify", "secret/no-channel"], "cannot send a message"),
         (["--on", "held", "--notify", "slack-webhook/for-hours", "--hours", "3"], "leave --hours out"),
     ],
     ids=["name", "no block", "unknown block", "wrong block", "hours"],
 )
-def test_a_mistake_is_refused_and_nothing_is_switched_on(
-    server: PrefectServer, host: FlowHost, words: list[str], said: str
-) -> None:
-    if "secret/token" in words:
-        host.save_secret("token", "not to be told")
+def test_a_mistake_is_refused_and_nothing_is_switched_on(server: PrefectServer, words: list[str], said: str) -> None:
+    if "secret/no-channel" in words:
+        save_block(server, "secret", "no-channel", {"value": "not to be told"})
     if "slack-webhook/for-hours" in words:
         save_block(server, "slack-webhook", "for-hours", {"url": "https://hooks.example.com/1"})
     refused = command(server, *words)
