@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cli import (
+    automations,
     blocks,
     cases,
     checks,
@@ -78,6 +79,7 @@ app.command()(schedules.schedule)
 app.command()(pruning.prune)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
+app.command()(automations.automations)
 app.add_typer(blocks.commands, name="blocks")
 
 
