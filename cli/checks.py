@@ -13,6 +13,7 @@ from cli.options import AsJson, LedgerUrl, SyncArgument
 
 if TYPE_CHECKING:
     from connectors.contract import CheckFinding
+    from reconcile.expiry import Expiring
 
 __all__ = ["check", "schema"]
 
@@ -41,13 +42,23 @@ def check(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False)
 
 async def _findings(sync: str, ledger: str | None) -> dict[str, tuple[str, list[CheckFinding]]]:
     """Per side its name and what was found. Raises `ConfigurationError` for what is wrong with the file."""
+    from tasks.expiries import expiring_secrets
     from tasks.workshop import find_sync_file, open_workshop
 
     async with open_workshop(find_sync_file(sync), ledger_url=ledger) as shop:
+        urgent = expiring_secrets(shop.sync, shop.clock().date())
+        soon = {side: [_told(one) for one in urgent if one.side == side] for side in ("source", "target")}
         return {
-            "source": (shop.names.source, await shop.source.check()),
-            "target": (shop.names.target, await shop.target.check()),
+            "source": (shop.names.source, await shop.source.check() + soon["source"]),
+            "target": (shop.names.target, await shop.target.check() + soon["target"]),
         }
+
+
+def _told(one: Expiring) -> CheckFinding:
+    """What has expired may stop a run; what will has not yet."""
+    from connectors.contract import CheckFinding
+
+    return CheckFinding("problem" if one.days_left < 0 else "note", one.message, one.next_step)
 
 
 def schema(

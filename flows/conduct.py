@@ -15,6 +15,8 @@ from directory.errors import UsersyncError
 from flows.state import state_of
 from flows.stopping import orderly_stop
 from flows.watching import FlowObserver
+from reconcile.events import refused
+from tasks.announce import announce
 from tasks.ending import Ending
 from tasks.secrets import use_blocks
 from tasks.workshop import Workshop, find_sync_file, open_workshop
@@ -45,6 +47,8 @@ async def conducted(
                 ending = await run(shop)
                 await observer.end()
     except UsersyncError as error:
+        next_step = error.next_step or "see the message, then run it again"
+        announce([refused(Path(sync_file).stem, str(error), next_step)])
         return Failed(name="Refused", message=str(error))
     return state_of(ending)
 

@@ -54,6 +54,9 @@ _IN_DOUBT = text(
     "SELECT seq, status, error, sent_at, at, call FROM journal"
     " WHERE plan_id = :plan_id AND status = 'sent' ORDER BY seq"
 )
+_DONE_IN = text(
+    "SELECT seq FROM journal WHERE plan_id = :plan_id AND run_id = :run_id AND status = 'done' ORDER BY seq"
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,12 @@ class Journal:
     def entries(self, plan_id: str) -> pl.DataFrame:
         """All that is known of a plan's operations, schema `ENTRIES`, sorted by `seq`."""
         return self._read(_ENTRIES, plan_id)
+
+    def done_in(self, plan_id: str, run_id: str) -> pl.DataFrame:
+        """The numbers, `seq`, of a plan's operations that became done in that one of its runs, sorted."""
+        with self._database.read() as connection:
+            parameters = {"plan_id": plan_id, "run_id": run_id}
+            return read_frame(connection, _DONE_IN, parameters, {"seq": ENTRIES["seq"]})
 
     def in_doubt(self, plan_id: str) -> pl.DataFrame:
         """Operations that were sent and not answered, schema `ENTRIES`, sorted by `seq`."""

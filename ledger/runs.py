@@ -41,6 +41,10 @@ _LATEST = text(
     "SELECT * FROM runs WHERE (CAST(:sync AS VARCHAR) IS NULL OR sync = :sync)"
     " ORDER BY started_at DESC, id DESC LIMIT :limit"
 )
+_ENDED = text(
+    "SELECT * FROM runs WHERE sync = :sync AND mode IN ('sync', 'apply') AND ended_at IS NOT NULL"
+    " ORDER BY started_at DESC, id DESC LIMIT :limit"
+)
 _LAST_GOOD = text(
     "SELECT * FROM runs WHERE sync = :sync AND source_stats IS NOT NULL"
     " AND (status IN ('succeeded', 'partial', 'nothing_to_do') OR EXISTS ("
@@ -176,6 +180,10 @@ class Runs:
     def latest(self, *, sync: str | None = None, limit: int = 20) -> list[Run]:
         """The latest runs, of one sync or of all, newest first."""
         return self._select(_LATEST, sync=sync, limit=limit)
+
+    def ended(self, sync: str, *, limit: int) -> list[Run]:
+        """The latest runs of a sync that were to bring everybody up to date and have ended, newest first."""
+        return self._select(_ENDED, sync=sync, limit=limit)
 
     def last_good(self, sync: str) -> Run | None:
         """The latest run whose read of the source was acted upon: by itself, or by applying its plan later."""

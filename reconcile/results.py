@@ -152,6 +152,8 @@ class RunHeader(_Record):
     """Operations per kind."""
     applied: dict[str, int] = Field(default_factory=dict)
     """Operations per status."""
+    done: dict[str, int] = Field(default_factory=dict)
+    """Operations that this run had acknowledged, per kind; an earlier run may have done others of the same plan."""
     outcomes: dict[str, int] = Field(default_factory=dict)
     """People per outcome."""
     requests: dict[str, int] = Field(default_factory=dict)

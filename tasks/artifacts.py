@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 from reconcile.explain import changes, markdown
 from reconcile.results import RunHeader
+from reconcile.trend import TrendRun, as_markdown
 from tasks.documents import link
 from tasks.ending import Ending
 from tasks.step import in_flow_run
@@ -15,8 +16,9 @@ from tasks.step import in_flow_run
 __all__ = ["publish"]
 
 
-async def publish(ending: Ending, header: RunHeader, *, most_rows: int) -> None:
-    """A markdown summary, a table of what changed (capped, and saying so), and a link to the whole document.
+async def publish(ending: Ending, header: RunHeader, *, most_rows: int, last_runs: Sequence[TrendRun]) -> None:
+    """A markdown summary with a picture of the last runs, a table of what changed (capped, and saying so), and a link
+    to the whole document.
 
     What Prefect will not take costs a warning in the run's log; the document and the ledger have it all.
     """
@@ -25,21 +27,24 @@ async def publish(ending: Ending, header: RunHeader, *, most_rows: int) -> None:
     from httpx import HTTPError  # noqa: PLC0415
     from prefect.logging import get_run_logger  # noqa: PLC0415
 
-    for what, store in _artifacts(ending, header, most_rows):
+    for what, store in _artifacts(ending, header, most_rows, last_runs):
         try:
             await store
         except HTTPError as error:
             get_run_logger().warning("the artifact %s-%s could not be stored: %s", header.sync, what, error)
 
 
-def _artifacts(ending: Ending, header: RunHeader, most_rows: int) -> Iterator[tuple[str, Coroutine[Any, Any, UUID]]]:
+def _artifacts(
+    ending: Ending, header: RunHeader, most_rows: int, last_runs: Sequence[TrendRun]
+) -> Iterator[tuple[str, Coroutine[Any, Any, UUID]]]:
     """What of the key follows the sync's name, and the request that stores it."""
     from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact  # noqa: PLC0415
 
     sync = header.sync
+    summary = f"{_summary(ending, header)}\n## The last runs\n\n{as_markdown(last_runs)}\n"
     yield (
         "summary",
-        acreate_markdown_artifact(_summary(ending, header), key=f"{sync}-summary", description=ending.message),
+        acreate_markdown_artifact(summary, key=f"{sync}-summary", description=ending.message),
     )
     if ending.plan is not None and not ending.plan.empty:
         rows, more = changes(ending.plan, most=most_rows)

@@ -11,7 +11,8 @@ import polars as pl
 from directory.snapshot import SourceSnapshot
 from ledger.results import Document
 from ledger.runs import Run
-from reconcile.plan import Plan
+from reconcile.events import events_of_run, lost_access
+from reconcile.plan import OPERATIONS, Plan
 from reconcile.results import (
     JOURNAL,
     PEOPLE_RESULTS,
@@ -22,11 +23,14 @@ from reconcile.results import (
     people_results,
 )
 from reconcile.sanity import SourceStats
+from tasks.announce import announce
 from tasks.artifacts import publish
 from tasks.documents import keep
 from tasks.ending import EXIT_CODES, Ending, Status
+from tasks.expiries import expiring_secrets
 from tasks.extract import Extracted
 from tasks.step import step
+from tasks.trend import last_runs
 from tasks.workshop import Workshop
 
 __all__ = ["RunSoFar", "report"]
@@ -65,10 +69,12 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
     unsent = _UNSENT.get(status, "not_sent")
     people = pl.DataFrame(schema=PEOPLE_RESULTS) if plan is None else people_results(plan, journal, unsent=unsent)
     applied = operation_counts(plan, journal) if plan is not None and so_far.sent else {}
+    done = _done(shop, so_far)
     header = _header(shop, so_far, status, message, ended)
     header = header.model_copy(
         update={
             "applied": applied,
+            "done": dict(sorted(done["kind"].value_counts().iter_rows())),
             "outcomes": dict(sorted(people["outcome"].value_counts().iter_rows())),
             "groups": [] if plan is None else group_results(plan, journal, unsent=unsent),
         }
@@ -96,8 +102,21 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
     )
     location = None if written is None else written.location
     ending = Ending(so_far.run.id, status, plan, message, next_step, applied, location, stale=so_far.stale)
-    await publish(ending, header, most_rows=shop.sync.report.table_rows)
+    shown = last_runs(shop.ledger, shop.sync.name)
+    await publish(ending, header, most_rows=shop.sync.report.table_rows, last_runs=shown)
+    expiring = expiring_secrets(shop.sync, shop.clock().date()) if so_far.run.mode == "sync" else []
+    lost = lost_access(done)
+    announce(events_of_run(header, message=message, next_step=next_step, deactivated=lost, expiring=expiring))
     return ending
+
+
+def _done(shop: Workshop, so_far: RunSoFar) -> pl.DataFrame:
+    """The operations that this run had acknowledged; of a plan that was begun before, not those of earlier runs."""
+    plan = so_far.plan
+    if plan is None or not so_far.sent:
+        return pl.DataFrame(schema=OPERATIONS)
+    ours = shop.ledger.journal.done_in(plan.id, so_far.run.id)
+    return plan.operations.join(ours, on="seq", how="semi", maintain_order="left")
 
 
 def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ended: datetime) -> RunHeader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, Peopl
 from tasks.located_yaml import LocatedYaml, read_yaml
 from tasks.picture_settings import PicturesSection
 
-__all__ = ["Report", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
+__all__ = ["Report", "SecretsSection", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
 
 _NOTHING_DONE = "nothing was read and nothing was written"
 
@@ -37,6 +38,17 @@ class Report(Section):
     """At most so many rows in the table of changes; the document has them all."""
 
 
+class SecretsSection(Section):
+    """Until when the secrets are good, to be told in time. Certificates that the sync file names tell it themselves."""
+
+    warn_days: int = Field(default=14, ge=0)
+    """So many days before, `usersync check` warns, and each run sends the event `usersync.secret.expiring`."""
+    source_expires: date | None = None
+    """The day on which the source's token, client secret or password ends."""
+    target_expires: date | None = None
+    """The same for the target."""
+
+
 class SyncFile(BaseModel):
     """A sync file as it was understood."""
 
@@ -55,6 +67,7 @@ class SyncFile(BaseModel):
     pictures: PicturesSection | None = None
     reading: ReadingSection = ReadingSection()
     report: Report = Report()
+    secrets: SecretsSection = SecretsSection()
 
     @property
     def policy(self) -> Policy:

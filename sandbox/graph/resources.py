@@ -43,6 +43,7 @@ class Resources:
                 (r"^/groups/([^/]+)/members$", GROUP_ROLES, self._members),
                 (r"^/groups/([^/]+)/members/microsoft.graph.user$", GROUP_ROLES, self._member_users),
                 (r"^/groups/([^/]+)/members/microsoft.graph.group$", GROUP_ROLES, self._member_groups),
+                (r"^/groups/([^/]+)/memberOf$", GROUP_ROLES, self._groups_above),
                 (r"^/groups/([^/]+)/transitiveMembers$", GROUP_ROLES, self._transitive_members),
             )
         ]
@@ -102,6 +103,11 @@ class Resources:
 
     def _count_groups(self, ask: Ask, _: str) -> Reply:
         return self._count(ask, "group")
+
+    def _groups_above(self, ask: Ask, group_id: str) -> Reply:
+        known = self._known_group(group_id)
+        groups = [each for each in self._state.groups() if known in self._state.members(each)]
+        return page(ask, groups, lambda each: self._directory_object(ask, each, "group"), "directoryObjects")
 
     def _members(self, ask: Ask, group_id: str) -> Reply:
         return self._member_page(ask, self._state.members(self._known_group(group_id)))

@@ -34,6 +34,8 @@ class Asked:
     fields: str | None
     updated_since: str | None
     user_ids: str | None
+    username: str | None = None
+    email: str | None = None
 
 
 def asked(request: Request, *, default: int, most: int) -> Asked:
@@ -49,7 +51,8 @@ def asked(request: Request, *, default: int, most: int) -> Asked:
         raise BadPage("limit and page must be numbers") from error
     if limit < 1 or page < 1:
         raise BadPage("limit and page must be at least 1")
-    return Asked(min(limit, most), page, query.get("fields"), query.get("updated_since"), query.get("user_ids"))
+    filters = (query.get(name) for name in ("fields", "updated_since", "user_ids", "username", "email"))
+    return Asked(min(limit, most), page, *filters)
 
 
 def moment(text: str) -> datetime:
@@ -95,7 +98,9 @@ def page_of(
 def _write(wanted: Asked, page: int, *, keeps_fields: bool) -> str:
     parts = {"limit": str(wanted.limit), "page": str(page)}
     if keeps_fields:
-        asked_for = {"fields": wanted.fields, "updated_since": wanted.updated_since, "user_ids": wanted.user_ids}
+        asked_for = {
+            name: getattr(wanted, name) for name in ("fields", "updated_since", "user_ids", "username", "email")
+        }
         parts |= {name: value for name, value in asked_for.items() if value is not None}
     return quote(base64.b64encode(urlencode(parts).encode()).decode(), safe="")
 

@@ -176,8 +176,13 @@ class OneLoginSimulator:
         return page_of(request, self._chosen(wanted), show, wanted, keeps_fields=keeps)
 
     def _chosen(self, wanted: Asked) -> list[int]:
-        """Those whom the filters leave; of the documented ones, the two that a sync has a use for."""
+        """Those whom the filters leave; of the documented ones, those that a sync has a use for."""
         people = self.state.people()
+        for name in ("username", "email"):
+            asked_for = getattr(wanted, name)
+            if asked_for is not None:
+                shown = {key: str(self.state.user(key)[name]) for key in people}
+                return [key for key, value in shown.items() if value.casefold() == asked_for.casefold()]
         if wanted.user_ids is not None:
             return [key for key in people if str(key) in wanted.user_ids.split(",")]
         if wanted.updated_since is not None:

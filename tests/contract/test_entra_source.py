@@ -24,6 +24,7 @@ from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.entra_stage import CERTIFICATE, MARKED_SECRET, PRIVATE, THUMBPRINT, entra, settings_for, tenant
 from tests.contract.judged import Judged
+from tests.contract.person_contract import HttpPersonContract, assert_one
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
 from tests.contract.test_graph_simulator_spec import ALIASES, DEFECTS
 
@@ -67,7 +68,7 @@ class EntraContract(HttpSourceContract):
     paths: ClassVar = {"people": "^/v1.0/users$", "groups": "^/v1.0/groups$", "members": "^/v1.0/groups/[^/]+/members$"}
 
 
-class TestWithClientSecret(EntraContract):
+class TestWithClientSecret(EntraContract, HttpPersonContract):
     @contextmanager
     def staged(self, company: Company, sleeps: Sleeps) -> Iterator[Stage]:
         simulator = tenant(company)
@@ -367,3 +368,23 @@ async def test_every_request_is_one_that_graphs_description_allows(firm: Company
         described.check_request("GET", path, query)
     assert any(address.startswith("/users/") for address in simulator.batched)
     assert judged.operations.keys() >= {"GET /users", "GET /groups"}
+
+
+async def test_one_person_is_in_the_groups_that_the_filter_finds_and_in_those_within(firm: Company) -> None:
+    simulator = tenant(firm)
+    with simulator.served() as url:
+        everything = EntraSource(settings_for(url), retry=QUICK, sleep=Sleeps())
+        nested = next(group for group in firm.groups.values() if group.parent is not None)
+        parent = firm.groups[str(nested.parent)]
+        person = next(one for one in firm.employed() if nested.id in firm.memberships[one.id])
+        source = EntraSource(
+            settings_for(url, groups_filter=f"startswith(displayName,'{parent.name}')"), retry=QUICK, sleep=Sleeps()
+        )
+        whole = await source.read()
+        external_id = simulator.state.user_id(person.id)
+        assert_one(await source.read_person(external_id, by_id=True), whole, external_id)
+        found = await source.find_groups([group.name for group in firm.groups.values()])
+        assert found.groups.sort("group_id").equals(whole.groups.sort("group_id"))
+        assert found.groups.height < (await everything.read()).groups.height
+        await source.close()
+        await everything.close()

@@ -24,7 +24,8 @@ from sandbox.serving import served
 from tests import request_formulas
 from tests.contract.api_description import ApiDescription, description_file
 from tests.contract.judged import Judged
-from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
+from tests.contract.person_contract import HttpPersonContract
+from tests.contract.source_contract import QUICK, Sleeps, Stage
 from tests.contract.test_keycloak_simulator_spec import DEFECTS
 
 MARKED_SECRET = "MARKED-client-secret-51c7+/%"
@@ -50,7 +51,7 @@ def settings_for(url: str, **changed: Any) -> KeycloakSettings:
     return KeycloakSettings(url=url, **given)
 
 
-class TestKeycloakSource(HttpSourceContract):
+class TestKeycloakSource(HttpPersonContract):
     """`nests` stays false: groups of a realm are a tree, and no knot can be tied in it."""
 
     paths: ClassVar = {"people": "/users$", "groups": "/fjordlight/groups$", "members": "/members$"}
@@ -309,3 +310,17 @@ async def test_every_request_is_one_that_keycloaks_description_allows(firm: Comp
         f"{prefix}/groups/{{group-id}}/children",
         f"{prefix}/groups/{{group-id}}/members",
     }
+
+
+async def test_a_group_named_by_its_path_that_is_gone_makes_also_the_look_for_groups_incomplete(firm: Company) -> None:
+    kept, gone = list(firm.groups.values())[:2]
+    with keycloak(firm) as (simulator, source):
+        paths = [simulator.state.path(group) for group in (kept, gone)]
+        await source.close()
+    with keycloak(firm, groups=paths) as (_, source):
+        assert (await source.find_groups([kept.name])).completeness.complete
+        firm.rename_group(gone.id, "another name")
+        found = await source.find_groups([kept.name])
+        await source.close()
+    assert found.groups["name"].to_list() == [kept.name]
+    assert found.completeness.findings == (f"the realm has no group {paths[1]}, which the sync file names",)

@@ -16,7 +16,8 @@ from tests import request_formulas
 from tests.company_ldif import entry_uuid, locked, openldap
 from tests.company_on_slapd import CompanyOnSlapd
 from tests.contract.ldap_stage import aged, missing_here, settings_for
-from tests.contract.source_contract import Sleeps, SourceContract, Stage
+from tests.contract.person_contract import PersonContract, assert_one
+from tests.contract.source_contract import Sleeps, Stage
 from tests.slapd import PASSWORD, slapd
 
 
@@ -44,7 +45,7 @@ class CaughtUpFirst(LdapSource):
         return await super().check()
 
 
-class TestOpenLdap(SourceContract):
+class TestOpenLdap(PersonContract):
     nests = True
 
     def is_active(self, person: Person) -> bool:
@@ -76,3 +77,17 @@ async def test_round_trips_are_pages_and_five_more(people: int, groups: int):
     assert snapshot.completeness.complete
     assert snapshot.people.height == people
     assert snapshot.requests == request_formulas.ldap(people, groups)
+
+
+async def test_one_person_is_in_the_groups_of_the_settings_and_in_those_within_them() -> None:
+    company = found_company(people=120, groups=24)
+    inner = next(group for group in company.groups.values() if group.parent is not None)
+    outer = company.groups[str(inner.parent)]
+    person = next(one for one in company.employed() if inner.id in company.memberships[one.id])
+    with slapd(aged(openldap(company))) as server:
+        source = LdapSource(settings_for(server, groups_filter=f"(cn={outer.name})"))
+        whole = await source.read()
+        assert_one(await source.read_person(entry_uuid(person.id), by_id=True), whole, entry_uuid(person.id))
+        found = await source.find_groups([group.name for group in company.groups.values()])
+    assert {inner.name, outer.name} <= set(whole.groups["name"]) < {group.name for group in company.groups.values()}
+    assert found.groups.equals(whole.groups)

@@ -23,6 +23,7 @@ from sandbox.serving import served
 from tests import request_formulas
 from tests.contract.judged import Judged
 from tests.contract.onelogin_description import onelogin_description
+from tests.contract.person_contract import HttpPersonContract
 from tests.contract.source_contract import QUICK, HttpSourceContract, Sleeps, Stage
 
 MARKED_SECRET = "MARKED-onelogin-secret-77b1"
@@ -71,11 +72,11 @@ class OneLoginContract(HttpSourceContract):
         pytest.skip("does not apply: users bring their memberships, and no role is asked for its members")
 
 
-class TestByCursor(OneLoginContract):
+class TestByCursor(OneLoginContract, HttpPersonContract):
     paging: ClassVar = "cursor"
 
 
-class TestByPageNumber(OneLoginContract):
+class TestByPageNumber(OneLoginContract, HttpPersonContract):
     paging: ClassVar = "page"
 
 

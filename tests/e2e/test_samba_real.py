@@ -10,6 +10,7 @@ from connectors.sources.ldap.server import Server
 from directory.errors import CredentialsRefused, SourceUnavailable, SourceUnreadable
 from directory.snapshot import SourceSnapshot
 from tests.company_in_ad import account_name, group_dn, groups_base, is_disabled, people_base, person_dn
+from tests.contract.person_contract import assert_one
 from tests.e2e.samba_company import EVERYBODY, PASSWORD_VARIABLE, SambaCompany
 from tests.e2e.samba_unit import Unit
 from tests.samba import READER
@@ -188,3 +189,17 @@ async def test_a_restart_is_an_outage_and_nothing_more(samba_server: SambaCompan
     after = await source.read_changes(before)
     assert after is not None
     assert after.snapshot.people.equals((await source.read()).people)
+
+
+async def test_one_person_and_their_groups_are_what_a_full_read_shows(samba_server: SambaCompany):
+    source = samba_server.source(READER)
+    whole = await source.read()
+    for row in whole.people.sort("external_id")[::20].iter_rows(named=True):
+        external_id = row["external_id"]
+        assert_one(await source.read_person(external_id, by_id=True), whole, external_id)
+        assert_one(await source.read_person(row["username"]), whole, external_id)
+    nobody = await source.read_person("00000000-0000-4000-8000-00000000dead", by_id=True)
+    assert nobody.completeness.complete
+    assert nobody.people.is_empty()
+    some = whole.groups[::5]
+    assert (await source.find_groups(list(some["name"]))).groups.equals(some)

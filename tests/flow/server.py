@@ -206,7 +206,8 @@ def prefect_server(folder: Path) -> Iterator[PrefectServer]:
         port = probe.getsockname()[1]
     home, log = folder / "server", folder / "server.log"
     environment = quiet_environment(home) | {
-        "PREFECT_SERVER_UI_ENABLED": "false",
+        # Otherwise the pages look for the server at port 4200.
+        "PREFECT_SERVER_UI_API_URL": "/api",
         # Task runs reach the database in batches: at once enough for a test to wait for them.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",

@@ -21,6 +21,7 @@ from connectors.sources.file.settings import GroupColumns, MembershipColumns, Pe
 from connectors.sources.rest import settings as rest
 from connectors.targets.bitbucket.settings import Rate
 from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
+from reconcile.events import EVENT_NAMES
 from reconcile.explain import kind_title
 from reconcile.filters import Filter
 from reconcile.plan import KINDS, Finding, LeftBehind
@@ -41,7 +42,7 @@ from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
 from tasks.ending import EXIT_CODES
 from tasks.picture_settings import PicturesSection
-from tasks.sync_file import Report, SyncFile, load_sync_file
+from tasks.sync_file import Report, SecretsSection, SyncFile, load_sync_file
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -70,6 +71,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "guard.source"): SourceSanity,
     ("docs/sync-file.md", "pictures"): PicturesSection,
     ("docs/sync-file.md", "report"): Report,
+    ("docs/sync-file.md", "secrets"): SecretsSection,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
     ("docs/sources/keycloak.md", "Settings"): settings_model("source", "keycloak"),
     ("docs/sources/entra.md", "Settings"): settings_model("source", "entra"),
@@ -364,3 +366,7 @@ def test_every_benchmark_is_explained() -> None:
     scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"run.py"}
     text = text_of("benchmarks/README.md")
     assert {name for name in scripts if f"`{name}`" not in text} == set()
+
+
+def test_every_event_is_documented_in_order() -> None:
+    assert tuple(row[0] for row in table("docs/alerts.md", "Events", "event")) == EVENT_NAMES

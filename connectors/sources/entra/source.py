@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -16,9 +16,11 @@ from connectors.sources.entra.api import GraphApi
 from connectors.sources.entra.changes import Frames, Update, Watermark, drained
 from connectors.sources.entra.checking import check
 from connectors.sources.entra.frames import groups_frame, memberships_frame, people_frame
+from connectors.sources.entra.person import Belonging, find_groups, find_users
 from connectors.sources.entra.pictures import photos
 from connectors.sources.entra.reading import FullRead, short_of_counts
 from connectors.sources.entra.settings import EntraSettings
+from connectors.sources.entra.wire import User
 from directory.errors import ConfigurationError, SourceUnreadable
 from directory.snapshot import Completeness, SourceSnapshot
 
@@ -135,6 +137,39 @@ class EntraSource:
             memberships=frames.memberships,
         )
         return Reading(snapshot, None if update.findings else following.written())
+
+    async def read_person(self, name: str, *, by_id: bool = False) -> SourceSnapshot:
+        """See `connectors.sources.entra.person`."""
+        read_at, api = datetime.now(UTC), self._opened()
+        before = api.client.requests
+        belonging = Belonging(api, self._settings)
+        with _one_plain_failure():
+            users = await find_users(api, self._settings, name, by_id=by_id)
+            await belonging.of_users([user.id for user in users])
+        return self._alone(users, belonging, read_at, api.client.requests - before)
+
+    async def find_groups(self, names: Collection[str]) -> SourceSnapshot:
+        """A request for each 15 names; with `groups_filter` also what is above the groups, and the list of them."""
+        read_at, api = datetime.now(UTC), self._opened()
+        before = api.client.requests
+        belonging = Belonging(api, self._settings)
+        with _one_plain_failure():
+            found = await find_groups(api, names)
+            await belonging.of_groups(found)
+        belonging.names = {key: name for key, name in belonging.names.items() if key in found}
+        return self._alone([], belonging, read_at, api.client.requests - before)
+
+    def _alone(self, users: list[User], belonging: Belonging, read_at: datetime, requests: int) -> SourceSnapshot:
+        return SourceSnapshot(
+            completeness=Completeness(tuple(belonging.findings)),
+            read_at=read_at,
+            requests=requests,
+            people=people_frame(users, self._settings),
+            groups=groups_frame(belonging.names),
+            memberships=memberships_frame(
+                belonging.members(user.id for user in users), belonging.members(list(belonging.names))
+            ),
+        )
 
     async def pictures(
         self, external_ids: Sequence[str], size: int, progress: Progress | None = None

@@ -32,6 +32,8 @@ class DirectoryObject(msgspec.Struct):
 
     id: str
     type: str = msgspec.field(default="", name="@odata.type")
+    name: str | None = msgspec.field(default=None, name="displayName")
+    """Where it is asked for."""
     removed: dict[str, Any] | None = msgspec.field(default=None, name="@removed")
 
     @property

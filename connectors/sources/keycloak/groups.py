@@ -11,7 +11,7 @@ from connectors.sources.keycloak.settings import KeycloakSettings
 from connectors.sources.keycloak.wire import GroupCount, GroupRow, MemberRow
 from directory.errors import NotFound
 
-__all__ = ["Members", "Tree", "read_members", "read_tree"]
+__all__ = ["Members", "Tree", "is_within", "read_members", "read_tree"]
 
 _BRIEF = {"briefRepresentation": True}
 
@@ -88,8 +88,8 @@ def _keep(tree: Tree, settings: KeycloakSettings, parent: GroupRow | None, found
     """Take the wanted ones in, and say which ones to look below."""
     look_below = []
     for group in found.rows.values():
-        wanted = settings.groups is None or any(_is_within(group.path, path) for path in settings.groups)
-        leads_to_wanted = wanted or any(_is_within(path, group.path) for path in settings.groups or ())
+        wanted = settings.groups is None or any(is_within(group.path, path) for path in settings.groups)
+        leads_to_wanted = wanted or any(is_within(path, group.path) for path in settings.groups or ())
         if group.sub_group_count and leads_to_wanted and group.id not in tree.groups:
             look_below.append(group)
         if wanted:
@@ -99,7 +99,7 @@ def _keep(tree: Tree, settings: KeycloakSettings, parent: GroupRow | None, found
     return look_below
 
 
-def _is_within(path: str, other: str) -> bool:
+def is_within(path: str, other: str) -> bool:
     return path == other or path.startswith(f"{other}/")
 
 

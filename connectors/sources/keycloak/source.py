@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,9 +16,10 @@ from connectors.sources.keycloak.events import newest, recording
 from connectors.sources.keycloak.frames import groups_frame, memberships_frame, people_frame
 from connectors.sources.keycloak.groups import read_members, read_tree
 from connectors.sources.keycloak.people import count_people, read_people
+from connectors.sources.keycloak.person import Found, find_groups, find_people, groups_of_people
 from connectors.sources.keycloak.realm import Realm
 from connectors.sources.keycloak.settings import KeycloakSettings
-from connectors.sources.keycloak.wire import GroupCount
+from connectors.sources.keycloak.wire import GroupCount, PersonRow
 from directory.errors import UsersyncError
 from directory.snapshot import Completeness, SourceSnapshot
 
@@ -133,6 +134,38 @@ class KeycloakSource:
             memberships=memberships_frame(tree, members, frame, nested=settings.inherit_subgroups),
         )
         return snapshot, any(person.is_federated for person in people.rows.values())
+
+    async def read_person(self, name: str, *, by_id: bool = False) -> SourceSnapshot:
+        """See `connectors.sources.keycloak.person`. A group that a sync file names by its path and that is gone is not
+        noticed here."""
+        realm, read_at = self._opened(), datetime.now(UTC)
+        before = realm.client.requests
+        with realm.naming_the_role():
+            people = await find_people(realm.client, name, by_id=by_id)
+            realm.require_role()
+            found = await groups_of_people(realm.client, self._settings, people)
+        return self._found(people, found, read_at, realm.client.requests - before)
+
+    async def find_groups(self, names: Collection[str]) -> SourceSnapshot:
+        """A request for each name, or as many as the tree takes."""
+        realm, read_at = self._opened(), datetime.now(UTC)
+        before = realm.client.requests
+        with realm.naming_the_role():
+            found = await find_groups(realm.client, self._settings, names)
+            realm.require_role()
+        return self._found([], found, read_at, realm.client.requests - before)
+
+    def _found(self, people: list[PersonRow], found: Found, read_at: datetime, requests: int) -> SourceSnapshot:
+        frame = people_frame(people, self._settings.attributes)
+        nested = self._settings.inherit_subgroups
+        return SourceSnapshot(
+            completeness=Completeness((*found.tree.problems, *found.members.problems)),
+            read_at=read_at,
+            requests=requests,
+            people=frame,
+            groups=groups_frame(found.tree),
+            memberships=memberships_frame(found.tree, found.members, frame, nested=nested),
+        )
 
     async def check(self) -> list[CheckFinding]:
         """Ask for a token, both counts and the events that are kept, and judge what rights the token gives."""

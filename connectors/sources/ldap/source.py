@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -12,6 +12,7 @@ from connectors.contract import CheckFinding, Progress, Reading
 from connectors.sources.ldap.changes import Strategy, Update, Watermark, fingerprint
 from connectors.sources.ldap.checking import check
 from connectors.sources.ldap.frames import Frames
+from connectors.sources.ldap.person import Alone
 from connectors.sources.ldap.reading import FullRead
 from connectors.sources.ldap.server import Server
 from connectors.sources.ldap.settings import LdapSettings
@@ -68,6 +69,14 @@ class LdapSource:
         """A handful of round trips where little changed."""
         return await self._tried(lambda: self._read_changes(last, progress))
 
+    async def read_person(self, name: str, *, by_id: bool = False) -> SourceSnapshot:
+        """About 6 round trips; see `connectors.sources.ldap.person`."""
+        return await self._tried(lambda: self._alone(lambda alone: alone.of(name, by_id=by_id)))
+
+    async def find_groups(self, names: Collection[str]) -> SourceSnapshot:
+        """A round trip for each 50 names, and as many as the levels above the groups that are found."""
+        return await self._tried(lambda: self._alone(lambda alone: alone.called(names)))
+
     async def check(self) -> list[CheckFinding]:
         """Whether the directory answers and the account sees what a read needs, and every finding a read would have."""
         try:
@@ -100,6 +109,13 @@ class LdapSource:
                 identity = await strategy.identity(server)
                 watermark = Watermark(strategy.name, identity, fingerprint(self._settings), mark).written()
         return Reading(_snapshot(frames, reading.findings, read_at, server.requests), watermark)
+
+    async def _alone(self, ask: Callable[[Alone], Awaitable[Frames]]) -> SourceSnapshot:
+        read_at = datetime.now(UTC)
+        async with self._connect(self._settings) as server:
+            alone = Alone(server)
+            frames = await ask(alone)
+            return _snapshot(frames, alone.findings, read_at, server.requests)
 
     async def _read_changes(self, last: Reading, progress: Progress | None) -> Reading | None:
         if last.watermark is None:

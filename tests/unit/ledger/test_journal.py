@@ -140,3 +140,15 @@ def test_an_error_message_shows_nobodys_name(book: ledger.Ledger, run_id: str):
         book.journal.done(PLAN, run_id, [0], also=nameless)
 
     assert "jane@corp.example" not in str(caught.value).partition("DETAIL")[0]
+
+
+def test_what_one_run_had_acknowledged_is_told_from_what_an_earlier_one_had(book: ledger.Ledger, run_id: str):
+    book.journal.done(PLAN, run_id, [2, 0], at=MORNING)
+    book.journal.failed(PLAN, run_id, [1], "busy", at=MORNING)
+    book.runs.finish(run_id, "partial")
+    again = a_run(book)
+    book.journal.done(PLAN, again, [0, 1, 2], at=LATER)
+    book.journal.sent(PLAN, again, [3], call=1, at=LATER)
+
+    assert book.journal.done_in(PLAN, run_id)["seq"].to_list() == [0, 2]
+    assert book.journal.done_in(PLAN, again)["seq"].to_list() == [1]

@@ -11,6 +11,7 @@ import pytest
 
 import ledger
 from directory.errors import UnknownRecord
+from ledger.runs import Mode
 from tests.unit.ledger.entries import PLAN, TARGET, a_plan, a_run
 
 MORNING = datetime(2026, 11, 24, 6, 5, 12, 345678, tzinfo=UTC)
@@ -173,3 +174,18 @@ def test_runs_of_processes_that_died_are_noted_as_crashed(book: ledger.Ledger, u
     assert book.runs.get(dead).status == "crashed"
     assert book.runs.get(dead).ended_at is not None
     assert book.runs.get(alive).status == "running"
+
+
+def test_runs_for_everybody_that_have_ended_are_told_newest_first(book: ledger.Ledger):
+    def started(minute: int, mode: Mode = "sync", sync: str = "okta") -> str:
+        at = MORNING + timedelta(minutes=minute)
+        return book.runs.start(sync=sync, mode=mode, target=TARGET, started_at=at).id
+
+    first, second, third = started(0), started(1, "apply"), started(2)
+    other = [started(3, "plan"), started(4, "person"), started(5, sync="entra")]
+    for run_id in (first, second, third, *other):
+        book.runs.finish(run_id, "succeeded")
+    started(6)
+
+    assert [run.id for run in book.runs.ended("okta", limit=2)] == [third, second]
+    assert book.runs.ended("okta", limit=30)[-1].id == first

@@ -1,0 +1,60 @@
+"""Until when a sync's secrets and certificates are good, as far as it can be known without a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from connectors.catalog import Side
+from connectors.certificates import last_days
+from connectors.secret import resolve_secret
+from directory.errors import ConfigurationError
+from reconcile.expiry import Expiring, Expiry, expiring
+from tasks.sync_file import SyncFile
+
+__all__ = ["expiring_secrets", "known_expiries"]
+
+
+def expiring_secrets(sync: SyncFile, today: date) -> list[Expiring]:
+    """What of a sync must be renewed within `secrets.warn_days`."""
+    return expiring(known_expiries(sync), today, within_days=sync.secrets.warn_days)
+
+
+def known_expiries(sync: SyncFile) -> list[Expiry]:
+    """The days that the sync file gives, and those in the certificates that it names.
+
+    What cannot be read is left out: the connector that needs it says so better.
+    """
+    days = sync.secrets
+    found = [*_given("source", days.source_expires), *_given("target", days.target_expires)]
+    found += _in_certificates("source", sync.source)
+    found += _in_certificates("target", sync.target)
+    return found
+
+
+def _given(side: Side, on: date | None) -> list[Expiry]:
+    return [] if on is None else [Expiry(on, side, f"the {side}'s secret")]
+
+
+def _in_certificates(side: Side, settings: object) -> Iterator[Expiry]:
+    reference = getattr(settings, "certificate", None)
+    if isinstance(reference, str):
+        # The first is the one by which the connector identifies itself.
+        ends = _ends(lambda: resolve_secret(reference).get_secret_value())
+        yield from (Expiry(on, side, f"the {side}'s certificate") for on in ends[:1])
+    for key in ("ca_bundle", "ca_file"):
+        path = getattr(settings, key, None)
+        if isinstance(path, Path):
+            ends = _ends(partial(path.read_text, encoding="ascii", errors="replace"))
+            # Until the last of them ends, an older one beside it does no harm.
+            what = f"the last certificate of the {side}'s {key} ({path})"
+            yield from (Expiry(on, side, what) for on in sorted(ends)[-1:])
+
+
+def _ends(read: Callable[[], str]) -> list[date]:
+    try:
+        return last_days(read())
+    except (ConfigurationError, OSError, ValueError):
+        return []

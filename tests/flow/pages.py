@@ -1,0 +1,101 @@
+"""Prefect's pages as a person uses them: what is written on buttons and fields, no more.
+
+Of the newer interface, which Prefect 3.8 shows at `/`; under `/v2` it is there in either case.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.flow.server import PrefectServer
+
+__all__ = ["Visitor"]
+
+KNOWN_OUTSIDE = frozenset({"sr-client-cfg.amplitude.com"})
+"""What these pages ask of the world, whatever the server is told about analytics. It is never answered here."""
+
+PATIENCE_MS = 30_000
+_COLOURS = 128
+
+
+class Visitor:
+    """Somebody with a browser in front of one Prefect server."""
+
+    def __init__(self, browser: Browser, server: PrefectServer) -> None:
+        self._base = server.url.removesuffix("/api")
+        self._server = server
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        context.set_default_timeout(PATIENCE_MS)
+        self.asked_outside: set[str] = set()
+        context.route(lambda url: not url.startswith(self._base), lambda route: route.abort())
+        context.on("request", lambda request: self._note(request.url))
+        self.page: Page = context.new_page()
+
+    def _note(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme.startswith("http") and not url.startswith(self._base):
+            self.asked_outside.add(str(parts.hostname))
+
+    def leave(self) -> None:
+        self.page.context.close()
+        assert self.asked_outside <= KNOWN_OUTSIDE
+
+    def open_form(self, flow: str, deployment: str) -> None:
+        """The form that starts a run of a deployment, from the deployment's page."""
+        found = self._server.get(f"/deployments/name/{flow}/{deployment}")
+        self.page.goto(f"{self._base}/v2/deployments/deployment/{found['id']}")
+        self.page.get_by_role("button", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Custom run").click()
+        expect(self.page.get_by_role("button", name="Submit")).to_be_visible()
+
+    def write(self, label: str | re.Pattern[str], text: str) -> None:
+        self.page.get_by_label(label).fill(text)
+
+    def submit(self) -> str:
+        """Send the form; returns the id of the flow run that it started."""
+        self.page.get_by_role("button", name="Submit").click()
+        self.page.get_by_role("button", name="View run").click()
+        self.page.wait_for_url("**/runs/flow-run/**")
+        return urlsplit(self.page.url).path.rpartition("/")[2]
+
+    def open_run(self, flow_run_id: str) -> None:
+        self.page.goto(f"{self._base}/v2/runs/flow-run/{flow_run_id}")
+        expect(self.page.get_by_role("tab", name="Artifacts")).to_be_visible()
+
+    def see_state(self, name: str) -> None:
+        """Wait until the run's page says so by itself."""
+        expect(self.page.get_by_text(name, exact=True).first).to_be_visible(timeout=4 * PATIENCE_MS)
+
+    def choose(self, item: str) -> None:
+        """An item of the menu of three dots."""
+        self.page.locator("button:has(svg.lucide-ellipsis-vertical)").first.click()
+        self.page.get_by_role("menuitem", name=item).click()
+
+    def retry(self) -> None:
+        """Retry the run whose page is open, and say yes when asked whether that is meant."""
+        self.choose("Retry")
+        self.page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+
+    def open_artifact(self, flow_run_id: str, key: str) -> None:
+        """By way of the run's tab of artifacts."""
+        self.open_run(flow_run_id)
+        self.page.get_by_role("tab", name="Artifacts").click()
+        expect(self.page.get_by_text(key, exact=True).first).to_be_visible()
+        self.page.goto(f"{self._base}/v2/artifacts/artifact/{self._server.artifacts(flow_run_id)[key]['id']}")
+        expect(self.page.get_by_text(key, exact=True).first).to_be_visible()
+
+    def photograph(self, name: str) -> None:
+        """For the documentation, where $USERSYNC_SCREENSHOTS names a folder. Few colours, so that files are small."""
+        folder = os.environ.get("USERSYNC_SCREENSHOTS")
+        if folder is None:
+            return
+        picture = Image.open(io.BytesIO(self.page.screenshot(animations="disabled")))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        picture.convert("RGB").quantize(_COLOURS).save(Path(folder) / f"{name}.png", optimize=True)

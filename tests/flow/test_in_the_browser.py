@@ -1,0 +1,107 @@
+"""A data team's day in Prefect's pages: start a sync from its form, read what it left, retry what failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.bitbucket import Fault
+from tests import browser
+from tests.e2e.stage import Stage
+from tests.flow.server import PrefectServer
+from tests.flow.test_deployed import deployed, office, runs_of, shell, worker
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.flow.pages import Visitor
+
+__all__ = ["deployed", "office", "shell", "worker"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Where Chromium is missing the tests are skipped; `USERSYNC_REQUIRE=chromium` makes that a failure."""
+    reason = browser.missing()
+    if reason is not None:
+        if "chromium" in os.environ.get("USERSYNC_REQUIRE", "").split(","):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with browser.chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(chromium: Browser, server: PrefectServer, worker: None) -> Iterator[Visitor]:
+    from tests.flow.pages import Visitor
+
+    person = Visitor(chromium, server)
+    yield person
+    person.leave()
+
+
+def start_from_form(visitor: Visitor, stage: Stage) -> str:
+    visitor.open_form("sync", "okta")
+    visitor.write("sync_file", str(stage.sync_file))
+    return visitor.submit()
+
+
+def test_a_sync_is_started_from_its_form_and_its_artifacts_are_read(
+    server: PrefectServer, office: Stage, visitor: Visitor
+) -> None:
+    joiners = office.company.hire(3)
+    visitor.open_form("sync", "okta")
+    visitor.photograph("start-a-sync")
+    visitor.write("sync_file", str(office.sync_file))
+    flow_run_id = visitor.submit()
+    visitor.see_state("Completed")
+    assert server.flow_run(flow_run_id)["state_name"] == "Completed"
+    visitor.photograph("a-run")
+
+    page = visitor.page
+    visitor.open_artifact(flow_run_id, "staff-summary")
+    page.get_by_text("Completed").or_(page.get_by_text("succeeded")).first.wait_for()
+    page.get_by_role("cell", name="create account").first.wait_for()
+    visitor.photograph("summary")
+    visitor.open_artifact(flow_run_id, "staff-changes")
+    for joiner in joiners:
+        page.get_by_text(joiner.username.partition("@")[0]).first.wait_for()
+    visitor.photograph("changes")
+    visitor.open_artifact(flow_run_id, "staff-document")
+    page.get_by_text("the result of every person").first.wait_for()
+
+
+def test_a_failed_run_is_retried_by_its_button_and_repeats_nothing(
+    server: PrefectServer, office: Stage, visitor: Visitor
+) -> None:
+    office.company.hire(40)
+    office.mark()
+    office.bitbucket.faults.add(Fault(kind="status", status=401, method="WRITE", skip=25, times=None))
+    flow_run_id = start_from_form(visitor, office)
+    visitor.see_state("Applied in part")
+    assert len(office.effects) >= 25
+    office.bitbucket.faults.clear()
+    visitor.retry()
+    visitor.see_state("Completed")
+    stored = server.flow_run(flow_run_id)
+    assert (stored["state_name"], stored["run_count"]) == ("Completed", 2)
+    assert office.repeated() == []
+    (first, plan_id), (second, same_plan_id) = runs_of(office, flow_run_id)
+    assert (first, second, same_plan_id) == ("partial", "succeeded", plan_id)
+    office.assert_settled()
+
+
+def test_a_wrong_name_ends_with_words_for_the_person_who_wrote_it(server: PrefectServer, visitor: Visitor) -> None:
+    visitor.open_form("sync", "okta")
+    visitor.write("sync_file", "otka")
+    flow_run_id = visitor.submit()
+    visitor.see_state("Refused")
+    message = server.flow_run(flow_run_id)["state"]["message"]
+    assert "otka" in message
+    assert "okta" in message
+    assert "Traceback" not in message
