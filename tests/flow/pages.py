@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.flow.server import PrefectServer
 
@@ -63,6 +63,8 @@ class Visitor:
         self.page.get_by_role("button", name="Submit").click()
         self.page.get_by_role("button", name="View run").click()
         self.page.wait_for_url("**/runs/flow-run/**")
+        # What a notice says stays in the way for as long as the pointer rests on it.
+        self.page.mouse.move(0, 0)
         return urlsplit(self.page.url).path.rpartition("/")[2]
 
     def open_run(self, flow_run_id: str) -> None:
@@ -72,6 +74,24 @@ class Visitor:
     def see_state(self, name: str) -> None:
         """Wait until the run's page says so by itself."""
         expect(self.page.get_by_text(name, exact=True).first).to_be_visible(timeout=4 * PATIENCE_MS)
+
+    def open_question(self) -> Locator:
+        """The form of a suspended run whose page is open: what it asks, and the fields for the answer."""
+        self.choose("Resume")
+        form = self.page.get_by_role("dialog")
+        expect(form.get_by_label("Decision")).to_be_attached()
+        return form
+
+    def answer(self, decision: str, name: str) -> None:
+        """Fill the form of a suspended run."""
+        form = self.page.get_by_role("dialog")
+        form.get_by_label("Decision").click()
+        self.page.get_by_role("option", name=decision, exact=True).click()
+        form.get_by_label("Your name").fill(name)
+        expect(form.get_by_label("Decision")).to_contain_text(decision)
+
+    def resume(self) -> None:
+        self.page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True).click()
 
     def choose(self, item: str) -> None:
         """An item of the menu of three dots."""
