@@ -18,6 +18,7 @@ from ledger.pictures import Pictures
 from ledger.plans import Plans
 from ledger.readings import Readings
 from ledger.results import Results
+from ledger.retention import Retention
 from ledger.runs import Runs
 from ledger.snapshots import Snapshots
 from ledger.watermarks import Watermarks
@@ -47,6 +48,7 @@ class Ledger:
         self.ownership = Ownership(database)
         self.leases = Leases(database)
         self.results = Results(database)
+        self.retention = Retention(database)
         self.readings = Readings(database)
         self.snapshots = Snapshots(database)
         self.pictures = Pictures(database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import httpx
 import polars as pl
 import pytest
 
+from cli.main import attempt
 from sandbox.company import Person, Standing
 from sandbox.faults import Fault, FaultKind
 from tests.e2e.stage import PASSWORD, PRINCIPAL, Played, Stage, staged
@@ -258,6 +260,16 @@ def test_a_name_that_two_people_want_is_given_to_neither(tmp_path: Path, monkeyp
         assert "two people of the source have the username samename" in played.people["samename"]["reason"]
 
 
+def test_rules_that_the_last_full_read_knows_nothing_of_are_no_obstacle(loaded: Stage) -> None:
+    (joiner,) = loaded.company.hire(1)
+    loaded.write_sync_file(
+        source={"attributes": ["costCenter"]},
+        attributes={"username": "coalesce(costCenter, lower(split_part(username, '@', 1)))"},
+    )
+    played = loaded.sync_person(joiner.login)
+    assert [one["outcome"] for one in played.document["people"]] == ["created"], played.ending.message
+
+
 def test_what_could_not_be_sent_is_sent_by_the_next_run(loaded: Stage) -> None:
     (joiner,) = loaded.company.hire(1)
     loaded.bitbucket.faults.fail_writes(503)
@@ -287,3 +299,14 @@ def test_what_a_killed_run_had_sent_for_them_is_looked_up_and_what_it_sent_for_o
         with stage.ledger() as ledger:
             doubtful = ledger.journal.in_doubt(planned.plan.id)["seq"]
         assert creations.filter(pl.col("seq").is_in(doubtful.implode()))["username"].to_list() == [other.username]
+
+
+def test_the_command_says_what_came_of_it(loaded: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    (joiner,) = loaded.company.hire(1)
+    command = ["sync-person", str(loaded.sync_file), joiner.login, "--ledger", loaded.ledger_url, "--json"]
+    assert attempt(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["status"] == "succeeded"
+    assert told["plan"]["outcomes"] == {"created": 1}
+    assert attempt(["runs", "--ledger", loaded.ledger_url, "--json"]) == 0
+    assert [run["mode"] for run in json.loads(capsys.readouterr().out)] == ["person", "sync"]

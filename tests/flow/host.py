@@ -24,6 +24,7 @@ from connectors.http.retry import RetryPolicy
 from flows.apply import apply
 from flows.plan import plan
 from flows.sync import sync
+from flows.sync_person import sync_person
 
 
 def shorten_waits() -> None:
@@ -39,7 +40,7 @@ async def answer(order: dict[str, Any]) -> dict[str, Any]:
 
 
 async def run(order: dict[str, Any]) -> dict[str, Any]:
-    flow: Any = {"sync": sync, "plan": plan, "apply": apply}[order["flow"]]
+    flow: Any = {"sync": sync, "plan": plan, "apply": apply, "sync-person": sync_person}[order["flow"]]
     flow_run = None
     if "again" in order:
         async with get_client() as client:
