@@ -120,7 +120,7 @@ async def _flow_run(order: Order) -> object:
         case "plan":
             from flows.plan import plan  # noqa: PLC0415
 
-            return await plan(order.sync_file, order.full, return_state=True)
+            return await plan(order.sync_file, full=order.full, return_state=True)
         case "apply":
             from flows.apply import apply  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ async def _flow_run(order: Order) -> object:
         case _:
             from flows.sync import sync  # noqa: PLC0415
 
-            return await sync(order.sync_file, order.full, return_state=True)
+            return await sync(order.sync_file, full=order.full, return_state=True)
 
 
 def _ending_of(ledger: Any, run: Run, message: str) -> Ending:

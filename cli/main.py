@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, copying, decisions, failures, person, plans, runs, schedules, undoing, whatif
+from cli import cases, checks, copying, decisions, failures, person, plans, pruning, runs, schedules, undoing, whatif
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -61,6 +61,7 @@ app.command()(runs.results)
 app.command("copy-ledger")(copying.copy_ledger)
 app.command()(checks.schema)
 app.command()(schedules.schedule)
+app.command()(pruning.prune)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
 

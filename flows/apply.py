@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from flows.conduct import LEASE_WAIT_SECONDS, conducted, run_name
+from flows.parameters import Approver, PlanId, SyncName
 from flows.pipeline import apply_plan
 
 __all__ = ["apply"]
@@ -16,9 +14,9 @@ __all__ = ["apply"]
 
 @flow(name="apply", flow_run_name=run_name, persist_result=False)
 async def apply(
-    sync_file: str,
-    plan_id: Annotated[str, Field(min_length=6)],
-    approved_by: str | None = None,
+    sync_file: SyncName,
+    plan_id: PlanId,
+    approved_by: Approver | None = None,
 ) -> State[dict[str, object]]:
     """Apply one plan; refused where the target has moved on since.
 

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.conduct import conducted, run_name
+from flows.parameters import SyncName
 from flows.pipeline import make_plan
 
 __all__ = ["plan"]
@@ -13,7 +14,7 @@ __all__ = ["plan"]
 
 @flow(name="plan", flow_run_name=run_name, persist_result=False)
 async def plan(
-    sync_file: str,
+    sync_file: SyncName,
     full: bool = False,  # noqa: FBT001, FBT002 - a flow's parameters are a form
 ) -> State[dict[str, object]]:
     """Say what a sync would do. The artifact holds the plan's id for the flow `apply`.

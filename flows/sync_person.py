@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from flows.conduct import LEASE_WAIT_SECONDS, conducted, run_name
+from flows.parameters import PersonName, SyncName
 from flows.pipeline import sync_person as bring_up_to_date
 
 __all__ = ["sync_person"]
 
 
 @flow(name="sync-person", flow_run_name=run_name, persist_result=False)
-async def sync_person(sync_file: str, person: Annotated[str, Field(min_length=1)]) -> State[dict[str, object]]:
+async def sync_person(sync_file: SyncName, person: PersonName) -> State[dict[str, object]]:
     """Make one person's account as the source says, unless the guard holds the plan. Nobody else is touched.
 
     Args:

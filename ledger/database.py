@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -31,10 +32,11 @@ class Database:
         parsed = _parse(url)
         self.location = parsed.render_as_string(hide_password=True)
         self.sqlite = parsed.get_backend_name() == "sqlite"
+        self._path = Path(parsed.database or "")
         # Parameters are names and addresses of people: they do not belong into error messages.
         self._engine = create_engine(parsed, hide_parameters=True, **_engine_options(self.sqlite))
         if self.sqlite:
-            _create_privately(Path(parsed.database or ""), self.location)
+            _create_privately(self._path, self.location)
             _prepare_sqlite(self._engine)
         self._writer = self._engine.execution_options(**{_WRITES: True})
 
@@ -57,6 +59,27 @@ class Database:
         if self.sqlite:
             return time.time_ns() // 1000
         return int(connection.execute(_POSTGRESQL_NOW).scalar_one())
+
+    def compact(self) -> int:
+        """Give the room of what was deleted back to the file system; returns how many bytes.
+
+        0 for PostgreSQL, which looks after that itself, and for a SQLite file that others use at this moment: what is
+        deleted later finds the room there.
+        """
+        if not self.sqlite:
+            return 0
+        before = self._path.stat().st_size
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.close()
+        except sqlite3.OperationalError:
+            return 0
+        finally:
+            connection.close()
+        return max(0, before - self._path.stat().st_size)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import polars as pl
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, String, bindparam, text
 
 from ledger.database import Database
 from ledger.frame import Rows, columns_of, read_frame, records, write_rows
@@ -48,7 +48,9 @@ _SOME = text(
         " ORDER BY",
         " AND (external_id IN :external_ids OR account_id IN :account_ids OR lower(username) IN :usernames) ORDER BY",
     )
-).bindparams(*(bindparam(name, expanding=True) for name in ("external_ids", "account_ids", "usernames")))
+).bindparams(
+    *(bindparam(name, type_=String(), expanding=True) for name in ("external_ids", "account_ids", "usernames"))
+)
 _PUT = text(
     "INSERT INTO links (sync, external_id, account_id, username, state, adopted, linked_at, updated_at,"
     " left_at, access_since)"

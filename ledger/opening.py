@@ -19,6 +19,7 @@ from ledger.plans import Plans
 from ledger.questions import Questions
 from ledger.readings import Readings
 from ledger.results import Results
+from ledger.retention import Retention
 from ledger.runs import Runs
 from ledger.snapshots import Snapshots
 from ledger.watermarks import Watermarks
@@ -49,6 +50,7 @@ class Ledger:
         self.ownership = Ownership(database)
         self.leases = Leases(database)
         self.results = Results(database)
+        self.retention = Retention(database)
         self.readings = Readings(database)
         self.snapshots = Snapshots(database)
         self.pictures = Pictures(database)

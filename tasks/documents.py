@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from directory.errors import ConfigurationError, Fatal
 from ledger.results import Document
 
-__all__ = ["checked_place", "fetch", "keep", "link"]
+__all__ = ["checked_place", "fetch", "forget", "keep", "link"]
 
 _PIECE = 1 << 20
 _NOT_DONE = "nothing was read and nothing was written"
@@ -99,6 +100,16 @@ def fetch(document: Document) -> Iterator[bytes]:
             not_done="what was shown of it cannot be relied on",
             next_step="`usersync results RUN --json` tells what the ledger knows",
         )
+
+
+def forget(location: str) -> None:
+    """Remove a document; one that is gone already is no matter. Raises whatever the store's client raises."""
+    if _scheme(location) is None:
+        Path(location).unlink(missing_ok=True)
+        return
+    files, path = _store(location)
+    with suppress(FileNotFoundError):
+        files.rm_file(path)
 
 
 def link(location: str) -> str:

@@ -58,11 +58,7 @@ async def decide_person(shop: Workshop, so_far: RunSoFar, name: str) -> Plan:
         if alone is not read.alone:
             selection = _selected(shop, alone)
     settle_doubts(ledger, sync, target, so_far.run.id, shop.clock, person=read.external_id)
-    others = None
-    if _asks_for_a_name(target, scope):
-        everybody = read.whole or last_source(ledger, sync)
-        if everybody is not None:
-            others = rivals(_selected(shop, everybody), read.external_id, selection, target)
+    others = _others(shop, read, selection, target) if _asks_for_a_name(target, scope) else None
     rivalling = () if others is None else others["external_id"]
     present = remembered_of(ledger, sync, target, shop.clock(), read.external_id, rivalling)
     person = OnePerson(read.external_id, alone.completeness, selection, others)
@@ -75,6 +71,19 @@ async def decide_person(shop: Workshop, so_far: RunSoFar, name: str) -> Plan:
     so_far.plan = plan
     shop.observer.planned(plan)
     return plan
+
+
+def _others(shop: Workshop, read: _Read, selection: Selection, target: TargetSnapshot) -> pl.DataFrame | None:
+    """Who else wants the same, as far as the last read of everybody tells; None where it does not."""
+    everybody = read.whole or last_source(shop.ledger, shop.sync.name)
+    if everybody is None:
+        return None
+    try:
+        wanted = select(everybody, shop.sync.policy)
+    except ConfigurationError:
+        # The rules of today name a column that the source did not have then.
+        return None
+    return rivals(wanted, read.external_id, selection, target)
 
 
 async def _find(shop: Workshop, name: str) -> _Read:

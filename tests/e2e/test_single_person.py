@@ -260,6 +260,16 @@ def test_a_name_that_two_people_want_is_given_to_neither(tmp_path: Path, monkeyp
         assert "two people of the source have the username samename" in played.people["samename"]["reason"]
 
 
+def test_rules_that_the_last_full_read_knows_nothing_of_are_no_obstacle(loaded: Stage) -> None:
+    (joiner,) = loaded.company.hire(1)
+    loaded.write_sync_file(
+        source={"attributes": ["costCenter"]},
+        attributes={"username": "coalesce(costCenter, lower(split_part(username, '@', 1)))"},
+    )
+    played = loaded.sync_person(joiner.login)
+    assert [one["outcome"] for one in played.document["people"]] == ["created"], played.ending.message
+
+
 def test_what_could_not_be_sent_is_sent_by_the_next_run(loaded: Stage) -> None:
     (joiner,) = loaded.company.hire(1)
     loaded.bitbucket.faults.fail_writes(503)

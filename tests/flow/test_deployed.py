@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -106,12 +107,31 @@ def runs_of(stage: Stage, flow_run_id: str) -> list[tuple[str, str | None]]:
     return [(run.status, run.plan_id) for run in reversed(tries)]
 
 
+FORMS = {
+    "sync": ["sync_file", "mode", "full"],
+    "reconcile": ["sync_file"],
+    "plan": ["sync_file", "full"],
+    "apply": ["sync_file", "plan_id", "approved_by"],
+    "sync-person": ["sync_file", "person"],
+}
+"""What each deployment of a sync asks for, in the order of the form."""
+SCHEDULES = {
+    "sync": [("15 * * * *", "UTC", "hourly", False)],
+    "reconcile": [("0 4 * * *", "UTC", "nightly", False)],
+}
+
+
+def schedules_of(stored: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
+    return [(s["schedule"]["cron"], s["schedule"]["timezone"], s["slug"], s["active"]) for s in stored["schedules"]]
+
+
 def test_deployments_are_stored_as_prefect_yaml_says(server: PrefectServer, deployed: None) -> None:
     written = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    for deployment in written:
-        flow = deployment["entrypoint"].rpartition(":")[2]
-        stored = server.get(f"/deployments/name/{flow}/{deployment['name']}")
-        assert stored["tags"] == ["usersync", "bitbucket"]
+    assert len(written) == len(FORMS) + 1
+    for flow, asked in FORMS.items():
+        stored = server.get(f"/deployments/name/{flow}/okta")
+        (deployment,) = [one for one in written if one["entrypoint"] == stored["entrypoint"]]
+        assert stored["tags"] == ["usersync", "okta", "bitbucket"]
         assert stored["parameters"] == {"sync_file": "okta"}
         assert stored["description"] == deployment["description"]
         assert stored["work_pool_name"] == "usersync"
@@ -120,13 +140,66 @@ def test_deployments_are_stored_as_prefect_yaml_says(server: PrefectServer, depl
         assert stored["job_variables"] == {"env": {"PYTHONPATH": str(ROOT)}}
         (step,) = stored["pull_steps"]
         assert step["prefect.deployments.steps.set_working_directory"] == {"directory": str(ROOT)}
-        # The forms of Prefect's pages: constraints and help come from here.
-        asked = stored["parameter_openapi_schema"]["properties"]
-        assert all(parameter["description"] for parameter in asked.values())
-        schedules = [
-            (s["schedule"]["cron"], s["schedule"]["timezone"], s["slug"], s["active"]) for s in stored["schedules"]
-        ]
-        assert schedules == ([("15 * * * *", "UTC", "hourly", False)] if flow == "sync" else [])
+        # The forms of Prefect's pages: help, choices and what is refused come from here.
+        form = stored["parameter_openapi_schema"]["properties"]
+        assert sorted(form, key=lambda name: form[name]["position"]) == asked
+        assert all(parameter["description"] for parameter in form.values())
+        assert form["sync_file"]["examples"][0] == "okta"
+        assert schedules_of(stored) == SCHEDULES.get(flow, [])
+    applying = server.get("/deployments/name/apply/okta")["parameter_openapi_schema"]
+    assert applying["required"] == ["sync_file", "plan_id"]
+    modes = server.get("/deployments/name/sync/okta")["parameter_openapi_schema"]["properties"]["mode"]
+    assert (modes["enum"], modes["default"]) == (["apply", "plan"], "apply")
+    pruning = server.get("/deployments/name/prune/ledger")
+    assert (pruning["tags"], pruning["parameters"]) == (["usersync"], {})
+    assert pruning["parameter_openapi_schema"]["properties"]["older_than"]["default"] == "90d"
+    assert schedules_of(pruning) == [("30 5 * * SUN", "UTC", "weekly", False)]
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "refused"),
+    [
+        ("apply", {"plan_id": "plan 3f9a2c"}, "plan_id"),
+        ("apply", {"plan_id": "3f9"}, "plan_id"),
+        ("apply", {}, "plan_id"),
+        ("apply", {"plan_id": "3f9a2c1b", "approved_by": " "}, "approved_by"),
+        ("sync", {"mode": "dry-run"}, "mode"),
+        ("sync", {"sync_file": ""}, "sync_file"),
+        ("sync-person", {"person": " "}, "person"),
+    ],
+)
+def test_a_wrong_value_in_a_form_is_refused_before_there_is_a_run(
+    server: PrefectServer, deployed: None, flow: str, parameters: dict[str, Any], refused: str
+) -> None:
+    deployment = server.get(f"/deployments/name/{flow}/okta")
+    answer = server.http.post(f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": parameters})
+    assert answer.status_code in {409, 422}, answer.text
+    assert refused in answer.text
+
+
+def test_a_second_sync_is_a_block_and_a_line_for_each_flow_and_deploying_again_changes_nothing_else(
+    server: PrefectServer, deployed: None, shell: Shell, tmp_path: Path
+) -> None:
+    text = (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+    block = text[text.index("    - &okta\n") : text.index("  flows:\n")].rstrip() + "\n"
+    lines = re.findall(r"  - <<: \[\*okta, \*[\w-]+\]\n(?:    .*\n)*", text)
+    assert len(lines) == len(FORMS)
+    second = text.replace(block, block + block.replace("okta", "entra"))
+    second += "".join(line.replace("okta", "entra") for line in lines)
+    (tmp_path / "prefect.yaml").write_text(second, encoding="utf-8")
+    before = {flow: server.get(f"/deployments/name/{flow}/okta") for flow in FORMS}
+    done = shell("deploy", "--prefect-file", str(tmp_path / "prefect.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for flow, asked in FORMS.items():
+        again = server.get(f"/deployments/name/{flow}/okta")
+        assert again["id"] == before[flow]["id"]
+        assert schedules_of(again) == SCHEDULES.get(flow, [])
+        entra = server.get(f"/deployments/name/{flow}/entra")
+        assert entra["tags"] == ["usersync", "entra", "bitbucket"]
+        assert entra["parameters"] == {"sync_file": "entra"}
+        assert len(entra["parameter_openapi_schema"]["properties"]) == len(asked)
+        assert schedules_of(entra) == SCHEDULES.get(flow, [])
+        assert entra["global_concurrency_limit"]["limit"] == 1
 
 
 def test_a_worker_makes_a_plan_and_the_command_waits_for_it(
@@ -139,7 +212,8 @@ def test_a_worker_makes_a_plan_and_the_command_waits_for_it(
     assert office.writes == []
     deployment = server.get("/deployments/name/plan/okta")
     (run,) = server.post("/flow_runs/filter", deployments={"id": {"any_": [deployment["id"]]}})
-    assert (run["state_name"], run["name"], sorted(run["tags"])) == ("Planned", "plan-staff", ["bitbucket", "usersync"])
+    assert (run["state_name"], run["name"]) == ("Planned", "plan-staff")
+    assert sorted(run["tags"]) == ["bitbucket", "okta", "usersync"]
 
 
 def test_a_failed_flow_run_is_retried_by_hand_and_sends_only_what_is_missing(

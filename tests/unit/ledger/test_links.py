@@ -113,3 +113,23 @@ def test_a_hundred_thousand_links_load_in_less_than_a_second_of_processor_time(b
 
     assert time.process_time() - began < 1
     assert loaded.height == 100_000
+
+
+def test_some_links_are_found_by_person_by_account_and_by_name_without_case(book: ledger.Ledger):
+    for external_id, account_id, username in (
+        ("00u1", "101", "Jane"),
+        ("00u2", "102", "joe"),
+        ("00u3", None, "JÜRGEN"),
+        ("00u4", "104", "mary"),
+    ):
+        put(book, external_id=external_id, account_id=account_id, username=username)
+    book.links.put("entra", [{"external_id": "00u1", "account_id": "102", "username": "jane"}], at=MORNING)
+
+    def found(**asked: list[str]) -> list[str]:
+        return book.links.some("okta", **asked)["external_id"].to_list()
+
+    assert found() == []
+    assert found(external_ids=["00u4", "00u9"]) == ["00u4"]
+    assert found(account_ids=["102"], usernames=["jANE"]) == ["00u1", "00u2"]
+    assert found(usernames=["JÜRGEN"]) == ["00u3"]
+    assert book.links.some("okta", account_ids=["104"]).schema == pl.Schema(LINKS)

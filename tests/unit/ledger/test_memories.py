@@ -44,3 +44,13 @@ def test_a_person_whose_access_was_restored_is_forgotten(book: ledger.Ledger):
 
     assert book.memories.frame("okta")["external_id"].to_list() == ["00u2"]
     assert book.memories.frame("entra").height == 3
+
+
+def test_of_one_person_nobody_elses_memories_come(book: ledger.Ledger):
+    book.memories.remember("okta", TAKEN, run_id="run", plan_id="plan", at=MORNING)
+
+    assert book.memories.of("okta", "00u1").select("kind", "name").rows() == [
+        ("group", "devs"),
+        ("permission", "ADMIN"),
+    ]
+    assert book.memories.of("entra", "00u1").is_empty()

@@ -63,3 +63,12 @@ def test_other_rows_have_another_digest(other: list[str | None]):
 
     assert digest(["a", "b"]) == digest(["b", "a"])
     assert digest(["a", "b"]) != digest(other)
+
+
+def test_one_frame_comes_alone(book: Ledger):
+    book.snapshots.put("okta", "source", snapshot(["a", "b"]))
+    found = book.snapshots.frame("okta", "source", "people")
+    assert found is not None
+    assert found.collect()["external_id"].to_list() == ["a", "b"]
+    assert book.snapshots.frame("okta", "target", "people") is None
+    assert book.snapshots.frame("okta", "source", "memberships") is None

@@ -1,0 +1,64 @@
+"""Remove what is old and needed by nothing from the ledger, and the documents of those runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from directory.errors import ConfigurationError
+from ledger.opening import Ledger
+from tasks.documents import forget
+
+__all__ = ["Pruned", "age", "prune"]
+
+_AGE = re.compile(r"(\d{1,5})([dw])")
+_DAYS = {"d": 1, "w": 7}
+
+
+@dataclass(frozen=True)
+class Pruned:
+    before: datetime
+    removed: dict[str, tuple[int, int]]
+    """How many and how many bytes, by what they are; with a dry run, what would be removed."""
+    dry_run: bool
+    given_back: int = 0
+    """Bytes by which the file of the ledger is smaller now."""
+    stuck: tuple[str, ...] = ()
+    """Documents that could not be removed, and why; their runs and plans stayed."""
+
+    def told(self) -> str:
+        """In one sentence."""
+        some = [f"{count:,} {name} ({size:,} bytes)" for name, (count, size) in self.removed.items() if count]
+        if not some:
+            return f"nothing from before {self.before:%Y-%m-%d} can be removed"
+        verb = "would be" if self.dry_run else "are"
+        also = f"; the file of the ledger is {self.given_back:,} bytes smaller" if self.given_back else ""
+        return f"from before {self.before:%Y-%m-%d} {verb} removed: {', '.join(some)}{also}"
+
+
+def age(told: str) -> timedelta:
+    """`90d` or `12w`. Raises `ConfigurationError` for anything else, and for an age of no day."""
+    found = _AGE.fullmatch(told.strip())
+    days = int(found[1]) * _DAYS[found[2]] if found else 0
+    if not days:
+        raise ConfigurationError(
+            f"{told!r} is no age", not_done="nothing was removed", next_step="give days or weeks, such as 90d or 12w"
+        )
+    return timedelta(days=days)
+
+
+def prune(ledger: Ledger, before: datetime, *, dry_run: bool = False) -> Pruned:
+    """Documents go first: where it breaks off, what is left is found and removed the next time."""
+    found = ledger.retention.outdated(before)
+    if dry_run or not (found.runs or found.plans):
+        return Pruned(before, ledger.retention.weigh(found), dry_run)
+    stuck: dict[str, str] = {}
+    for run_id, location in ledger.retention.documents(found.runs).items():
+        try:
+            forget(location)
+        except Exception as error:  # noqa: BLE001 -- clients of stores have errors of their own
+            stuck[run_id] = f"{location}: {error}"
+    free = replace(found, runs=tuple(run_id for run_id in found.runs if run_id not in stuck))
+    removed = ledger.retention.remove(free, before)
+    return Pruned(before, removed, dry_run, ledger.retention.compact(), tuple(stuck.values()))
