@@ -132,8 +132,11 @@ def _told(
             f"Plan {short}: {decision}. Flow run {went_on.flow_run_id} goes on with that.",
             "  It reads both sides anew; where they moved on, the plan is refused and made anew.",
         ]
-    waits = f"flow run {asked[0].flow_run_id} waits still: answer there, or set PREFECT_API_URL and say it again"
-    more = [f"  {waits}"] if asked and not os.environ.get("PREFECT_API_URL") else []
+    more = [
+        f"  flow run {question.flow_run_id} waits still: answer there, or set PREFECT_API_URL and say it again"
+        for question in asked
+        if not os.environ.get("PREFECT_API_URL")
+    ]
     if decision == "reject":
         return [f"Plan {short} is rejected; nobody is asked about it again.", *more]
     if decision == "approve":
