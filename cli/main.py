@@ -10,7 +10,21 @@ from typing import Annotated
 
 import typer
 
-from cli import blocks, cases, checks, copying, failures, person, plans, pruning, runs, schedules, undoing, whatif
+from cli import (
+    automations,
+    blocks,
+    cases,
+    checks,
+    copying,
+    failures,
+    person,
+    plans,
+    pruning,
+    runs,
+    schedules,
+    undoing,
+    whatif,
+)
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -61,6 +75,7 @@ app.command()(schedules.schedule)
 app.command()(pruning.prune)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
+app.command()(automations.automations)
 app.add_typer(blocks.commands, name="blocks")
 
 
