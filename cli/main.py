@@ -10,7 +10,21 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, copying, decisions, failures, person, plans, pruning, runs, schedules, undoing, whatif
+from cli import (
+    automations,
+    cases,
+    checks,
+    copying,
+    decisions,
+    failures,
+    person,
+    plans,
+    pruning,
+    runs,
+    schedules,
+    undoing,
+    whatif,
+)
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -64,6 +78,7 @@ app.command()(schedules.schedule)
 app.command()(pruning.prune)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
+app.command()(automations.automations)
 
 
 @app.command()

@@ -373,3 +373,8 @@ def test_every_benchmark_is_explained() -> None:
 
 def test_every_event_is_documented_in_order() -> None:
     assert tuple(row[0] for row in table("docs/alerts.md", "Events", "event")) == EVENT_NAMES
+
+
+def test_every_automation_is_documented() -> None:
+    files = {path.stem for path in (ROOT / "deploy" / "automations").glob("*.yaml")}
+    assert {row[0] for row in table("docs/alerts.md", "Automations", "name")} == files
