@@ -16,6 +16,7 @@ from cli import (
     cases,
     checks,
     copying,
+    decisions,
     failures,
     person,
     plans,
@@ -66,6 +67,9 @@ app.command()(runs.sync)
 app.command("sync-person")(person.sync_person)
 app.command()(plans.show)
 app.command()(plans.apply)
+app.command()(decisions.approve)
+app.command()(decisions.reject)
+app.command("plans")(decisions.list_plans)
 app.command()(undoing.undo)
 app.command("runs")(runs.list_runs)
 app.command()(runs.results)

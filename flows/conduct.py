@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
 from prefect.states import Failed
 
 from directory.errors import UsersyncError
@@ -42,7 +43,11 @@ async def conducted(
                 whole=full,
             ) as shop:
                 observer.begin(shop.sync.name)
-                ending = await run(shop)
+                try:
+                    ending = await run(shop)
+                except Pause:  # it asks, and goes on in another process
+                    await observer.end()
+                    raise
                 await observer.end()
     except UsersyncError as error:
         next_step = error.next_step or "see the message, then run it again"

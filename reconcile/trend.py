@@ -28,6 +28,7 @@ _SIGNS: dict[str, Sign] = {
     "nothing_to_do": "well",
     "planned": "well",
     "held": "held",
+    "rejected": "held",
     "partial": "part",
 }
 _UNSAID = frozenset({"leave", "release"})

@@ -37,9 +37,10 @@ from reconcile.policy import (
     SourceSanity,
     Stage,
 )
-from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
+from reconcile.results import GroupResult, OperationResult, PersonResult, PlanDecision, RunDocument, RunHeader
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
+from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
 from tasks.picture_settings import PicturesSection
 from tasks.sync_file import Report, SecretsSection, SyncFile, load_sync_file
@@ -70,6 +71,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/policy-tests.md", "expect"): Expectation,
     ("docs/sync-file.md", "guard.source"): SourceSanity,
     ("docs/sync-file.md", "pictures"): PicturesSection,
+    ("docs/sync-file.md", "approval"): ApprovalSection,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sync-file.md", "secrets"): SecretsSection,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
@@ -101,6 +103,7 @@ FIELDS: Mapping[str, type[BaseModel]] = {
     "operation": OperationResult,
     "finding": Finding,
     "left behind": LeftBehind,
+    "decision": PlanDecision,
 }
 COMPLETING = {
     "source": {"kind": "okta", "url": "https://example.okta.com", "token": "env:OKTA_TOKEN"},
