@@ -57,7 +57,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def shell(server: PrefectServer, office: Stage) -> Shell:
-    environment = server.environment | environment_of(office) | {"USERSYNC_CHECKOUT": str(ROOT)}
+    environment = server.environment | environment_of(office) | {"USERSYNC_CHECKOUT": str(ROOT), "USERSYNC_PYTHON": sys.executable}
 
     def run(command: str, *more: str, **names: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -137,7 +137,10 @@ def test_deployments_are_stored_as_prefect_yaml_says(server: PrefectServer, depl
         assert stored["work_pool_name"] == "usersync"
         assert stored["global_concurrency_limit"]["limit"] == 1
         assert stored["concurrency_options"]["collision_strategy"] == "ENQUEUE"
-        assert stored["job_variables"] == {"env": {"PYTHONPATH": str(ROOT)}}
+        assert stored["job_variables"] == {
+            "command": f"{sys.executable} -m prefect.engine",
+            "env": {"PYTHONPATH": str(ROOT)},
+        }
         (step,) = stored["pull_steps"]
         assert step["prefect.deployments.steps.set_working_directory"] == {"directory": str(ROOT)}
         # The forms of Prefect's pages: help, choices and what is refused come from here.
@@ -249,7 +252,7 @@ def test_a_run_that_is_cancelled_in_mid_load_ends_in_the_ledger_and_the_next_doe
 ) -> None:
     office.company.hire(40)
     office.mark()
-    office.bitbucket.faults.slow(0.6, method="WRITE", times=None)
+    office.bitbucket.faults.slow(2.0, method="WRITE", times=None)
     flow_run_id = start(server, office)
     wait_for(lambda: office.effects or None, "the first change in Bitbucket")
     done = shell("cancel", FLOW_RUN_ID=flow_run_id)
