@@ -56,7 +56,7 @@ class Visitor:
         self.page.goto(f"{self._base}/v2/deployments/deployment/{found['id']}")
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Custom run").click()
-        expect(self.page.get_by_role("button", name="Submit")).to_be_visible()
+        expect(self.page.get_by_label("sync_file")).to_be_visible()
 
     def write(self, label: str | re.Pattern[str], text: str) -> None:
         field = self.page.get_by_label(label)
