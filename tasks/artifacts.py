@@ -73,4 +73,9 @@ def _where(url: str, run_id: str) -> str:
 def _summary(ending: Ending, header: RunHeader) -> str:
     if ending.plan is None:
         return f"# {header.sync}: {ending.status}\n\n{ending.message}\n\n**Next:** {ending.next_step}\n"
-    return markdown(ending.plan, status=ending.status, next_step=ending.next_step, applied=ending.applied)
+    said = header.decision
+    told = markdown(ending.plan, status=ending.status, next_step=ending.next_step, applied=ending.applied)
+    if said is not None:
+        why = f": {said.comment}" if said.comment else ""
+        told += f"\n**Decided:** {said.decision}, by {said.by} on {said.at:%Y-%m-%d %H:%M} UTC{why}\n"
+    return told if ending.status != "cancelled" else f"{told}\n{ending.message}\n"

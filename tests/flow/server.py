@@ -21,6 +21,7 @@ from sandbox.okta import SSWS_TOKEN
 from tests.e2e.stage import PASSWORD, Stage
 
 START_SECONDS = 180
+BUSY = 503
 ROOT = Path(__file__).parents[2]
 
 T = TypeVar("T")
@@ -42,7 +43,11 @@ class PrefectServer:
         return self.http.get(path).raise_for_status().json()
 
     def post(self, path: str, **body: Any) -> Any:
-        answer = self.http.post(path, json=body).raise_for_status()
+        deadline = time.monotonic() + START_SECONDS
+        # SQLite is locked for a moment now and then, on a busy machine.
+        while (answer := self.http.post(path, json=body)).status_code == BUSY and time.monotonic() < deadline:
+            time.sleep(0.5)
+        answer.raise_for_status()
         return answer.json() if answer.content else None
 
     def flow_run(self, flow_run_id: str) -> dict[str, Any]:
