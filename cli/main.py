@@ -12,6 +12,7 @@ import typer
 
 from cli import (
     automations,
+    blocks,
     cases,
     checks,
     copying,
@@ -79,6 +80,7 @@ app.command()(pruning.prune)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
 app.command()(automations.automations)
+app.add_typer(blocks.commands, name="blocks")
 
 
 @app.command()

@@ -20,7 +20,6 @@ from flows.watching import FlowObserver
 from reconcile.events import refused
 from tasks.announce import announce
 from tasks.ending import Ending
-from tasks.secrets import use_blocks
 from tasks.workshop import Workshop, find_sync_file, open_workshop
 
 __all__ = ["LEASE_WAIT_SECONDS", "conducted", "run_name"]
@@ -33,7 +32,6 @@ async def conducted(
     sync_file: str, run: Callable[[Workshop], Awaitable[Ending]], *, full: bool = False
 ) -> State[dict[str, object]]:
     """Run it with the ledger of $USERSYNC_LEDGER (or the default one) under the flow run's id."""
-    use_blocks()
     observer = FlowObserver()
     flow_run_id: Any = runtime.flow_run.id
     try:

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 import polars as pl
 
-from directory.errors import ConfigurationError, StalePlan, UsersyncError
+from directory.errors import ConfigurationError, LeaseTaken, StalePlan, UsersyncError
 from directory.snapshot import TargetSnapshot
 from ledger.leases import Lease
 from ledger.runs import Mode, Run
@@ -197,7 +197,7 @@ async def _run(
         status, message, next_step = await body(so_far)
     except UsersyncError as error:
         status, message = status_of_error(error), str(error)
-        so_far.stale = isinstance(error, StalePlan)
+        so_far.stale, so_far.busy = isinstance(error, StalePlan), isinstance(error, LeaseTaken)
         next_step = error.next_step or "see the message, then run it again"
     except Exception as error:
         defect = f"a defect of usersync: {type(error).__name__}: {error}"

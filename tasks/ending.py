@@ -52,6 +52,8 @@ class Ending:
     """Where the JSON document of the run is."""
     stale: bool = False
     """Whether it failed because the target is not what the plan starts from any more."""
+    busy: bool = False
+    """Whether it failed because another run held the target for longer than it would wait, or took it over."""
 
     @property
     def exit_code(self) -> int:

@@ -213,6 +213,7 @@ def prefect_server(folder: Path) -> Iterator[PrefectServer]:
     environment = quiet_environment(home) | {
         # Otherwise the pages look for the server at port 4200.
         "PREFECT_SERVER_UI_API_URL": "/api",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         # Task runs reach the database in batches: at once enough for a test to wait for them.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",

@@ -188,6 +188,11 @@ def test_a_second_sync_is_a_block_and_a_line_for_each_flow_and_deploying_again_c
     second += "".join(line.replace("okta", "entra") for line in lines)
     (tmp_path / "prefect.yaml").write_text(second, encoding="utf-8")
     before = {flow: server.get(f"/deployments/name/{flow}/okta") for flow in FORMS}
+    # As the switch on the page of the deployment does; what stands in the file counts again after deploying again.
+    (hourly,) = before["sync"]["schedules"]
+    switched = server.http.patch(f"/deployments/{before['sync']['id']}/schedules/{hourly['id']}", json={"active": True})
+    assert switched.is_success, switched.text
+    assert server.get("/deployments/name/sync/okta")["schedules"][0]["active"]
     done = shell("deploy", "--prefect-file", str(tmp_path / "prefect.yaml"))
     assert done.returncode == 0, done.stdout + done.stderr
     for flow, asked in FORMS.items():

@@ -301,7 +301,11 @@ def test_every_command_and_option_in_the_docs_exists(page: str, usage: str) -> N
     name, *words = usage.split()
     known = commands()
     assert name in known, f"{page}: usersync {usage}"
-    options = {option for parameter in known[name].params for option in parameter.opts}
+    command = known[name]
+    if within := getattr(command, "commands", None):
+        assert words[0] in within, f"{page}: usersync {usage}"
+        command = within[words[0]]
+    options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= options
 
 
