@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 LDAP_STAMP := $(VENV)/.installed-ldap
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench ldap lock clean
+.PHONY: help demo test lint format bench screenshots ldap lock clean
 
 help:
 	@echo "make demo    the main job, end to end, against simulators on this machine"
@@ -47,6 +47,10 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/run.py
+
+# The pictures of docs/, taken by a test in Prefect's pages; needs Chromium.
+screenshots: $(STAMP)
+	@USERSYNC_REQUIRE=chromium USERSYNC_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -n 0 tests/flow/test_in_the_browser.py
 
 # Exact pins with hashes and without addresses, for every Python we support. Needs uv, and only when dependencies change.
 lock:

@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from cli import cases, checks, copying, failures, person, plans, pruning, runs, schedules, undoing, whatif
+from cli import (
+    automations,
+    blocks,
+    cases,
+    checks,
+    copying,
+    decisions,
+    failures,
+    person,
+    plans,
+    pruning,
+    runs,
+    schedules,
+    undoing,
+    whatif,
+)
 from cli.output import survive_any_encoding
 from directory.errors import UsersyncError
 
@@ -52,6 +67,9 @@ app.command()(runs.sync)
 app.command("sync-person")(person.sync_person)
 app.command()(plans.show)
 app.command()(plans.apply)
+app.command()(decisions.approve)
+app.command()(decisions.reject)
+app.command("plans")(decisions.list_plans)
 app.command()(undoing.undo)
 app.command("runs")(runs.list_runs)
 app.command()(runs.results)
@@ -61,6 +79,8 @@ app.command()(schedules.schedule)
 app.command()(pruning.prune)
 app.command("test")(cases.judge)
 app.command()(whatif.whatif)
+app.command()(automations.automations)
+app.add_typer(blocks.commands, name="blocks")
 
 
 @app.command()

@@ -1,17 +1,18 @@
-"""Secrets are named in a sync file, never written there: `env:NAME`, `file:/path`, `block:slug/name`."""
+"""Secrets are named in a sync file, never written there: `env:NAME`, `file:/path`, `block:type/name/field`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, get_args
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from directory.errors import ConfigurationError
 
-__all__ = ["SecretReference", "register_scheme", "resolve_secret"]
+__all__ = ["SecretReference", "references_in", "register_scheme", "resolve_secret", "secret_fields"]
 
 _SCHEMES: Final[dict[str, Callable[[str], str]]] = {}
 
@@ -28,6 +29,40 @@ SecretReference = Annotated[str, AfterValidator(_check_reference)]
 """The type of a setting that names a secret."""
 
 
+def secret_fields(settings: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """The fields that name a secret, each with the keys that lead to it, those of sections within included."""
+    for name, field in settings.model_fields.items():
+        parts = list(_parts(field.annotation))
+        if any(_names_a_secret(part) for part in [field, *parts]):
+            yield (name,), field
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from (((name, *path), inner) for path, inner in secret_fields(part))
+
+
+def references_in(settings: BaseModel) -> list[str]:
+    """The references that were given, in the order of the fields."""
+    found: list[str] = []
+    for path, _ in secret_fields(type(settings)):
+        value: Any = settings
+        for key in path:
+            value = getattr(value, key, None)
+        if isinstance(value, str):
+            found.append(value)
+    return found
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def _names_a_secret(part: Any) -> bool:
+    metadata = [*getattr(part, "metadata", ()), *getattr(part, "__metadata__", ())]
+    return any(isinstance(one, AfterValidator) and one.func is _check_reference for one in metadata)
+
+
 def register_scheme(scheme: str, read: Callable[[str], str]) -> None:
     """Teach another way to look a secret up; `read` gets what follows the colon."""
     _SCHEMES[scheme] = read
@@ -41,7 +76,7 @@ def resolve_secret(reference: str) -> SecretStr:
         raise ConfigurationError(
             f"nothing here can look up a secret of the kind {scheme!r}",
             subject=reference,
-            next_step="use env: or file:, or run the sync as a Prefect flow for block:",
+            next_step="use env: or file:",
         )
     value = reader(rest)
     if not value:

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import runtime
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
 from prefect.states import Failed
 
 from directory.errors import UsersyncError
@@ -18,7 +19,6 @@ from flows.watching import FlowObserver
 from reconcile.events import refused
 from tasks.announce import announce
 from tasks.ending import Ending
-from tasks.secrets import use_blocks
 from tasks.workshop import Workshop, find_sync_file, open_workshop
 
 __all__ = ["LEASE_WAIT_SECONDS", "conducted", "run_name"]
@@ -31,7 +31,6 @@ async def conducted(
     sync_file: str, run: Callable[[Workshop], Awaitable[Ending]], *, full: bool = False
 ) -> State[dict[str, object]]:
     """Run it with the ledger of $USERSYNC_LEDGER (or the default one) under the flow run's id."""
-    use_blocks()
     observer = FlowObserver()
     flow_run_id: Any = runtime.flow_run.id
     try:
@@ -44,7 +43,11 @@ async def conducted(
                 whole=full,
             ) as shop:
                 observer.begin(shop.sync.name)
-                ending = await run(shop)
+                try:
+                    ending = await run(shop)
+                except Pause:  # it asks, and goes on in another process
+                    await observer.end()
+                    raise
                 await observer.end()
     except UsersyncError as error:
         next_step = error.next_step or "see the message, then run it again"

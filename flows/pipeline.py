@@ -19,6 +19,7 @@ from reconcile.plan import Finding, Plan, Waiting
 from reconcile.sanity import source_stats
 from reconcile.undo_plan import undo
 from tasks.bookkeeping import Bookkeeper
+from tasks.consent import Answer, Consent, consented, decided_on
 from tasks.crashes import settle_doubts, without_results
 from tasks.decide import diff, normalize, scope_of, select
 from tasks.drift import with_origins
@@ -39,14 +40,17 @@ from tasks.sync_file import placed
 from tasks.undoing import done_by_run, scope_of_operations
 from tasks.workshop import Workshop
 
-__all__ = ["apply_plan", "make_plan", "make_undo", "run_sync", "sync_person"]
+__all__ = ["apply_plan", "end_rejected", "make_plan", "make_undo", "run_sync", "sync_person"]
 
 Outcome = tuple[Status, str, str]
 """Status, what happened, what to do next."""
 
 
-async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
-    """Plan, guard and apply in one run. A flow run that is tried again goes on with the plan it had begun to apply."""
+async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0, answer: Answer | None = None) -> Ending:
+    """Plan, guard and apply in one run. A flow run that is tried again goes on with the plan it had begun to apply.
+
+    `answer` is what was said of the plan that an earlier try of this flow run asked about.
+    """
     begun = _begun_before(shop)
     if begun is not None:
         ending = await apply_plan(shop, begun, wait_seconds=wait_seconds)
@@ -55,12 +59,30 @@ async def run_sync(shop: Workshop, *, wait_seconds: float = 0.0) -> Ending:
 
     async def body(so_far: RunSoFar) -> Outcome:
         async with _holding(shop, so_far, wait_seconds) as lease:
-            outcome = await _carried_out(shop, so_far, lease, await _decide(shop, so_far))
-            if outcome[0] in {"succeeded", "nothing_to_do"}:
+            plan = await _decide(shop, so_far)
+            consent = Consent(plan) if answer is None else _consented(shop, plan, answer)
+            so_far.plan = consent.plan
+            status, message, next_step = await _carried_out(shop, so_far, lease, consent.plan)
+            if status in {"succeeded", "nothing_to_do"}:
                 _keep(shop, so_far)
-            return outcome
+            return status, f"{consent.note}; {message}" if consent.note else message, next_step
 
     return await _run(shop, "sync", body)
+
+
+async def end_rejected(shop: Workshop, answer: Answer) -> Ending:
+    """End the run of a plan that somebody rejected: nothing is read and nothing is sent."""
+    _, plan = stored_plan(shop.ledger, answer.plan_id)
+
+    async def body(so_far: RunSoFar) -> Outcome:
+        so_far.plan = plan
+        return "rejected", f"{_rejected(plan, answer)}; nothing of it was applied", _to_change_your_mind(plan.id)
+
+    return await _run(shop, "sync", body, plan_id=plan.id)
+
+
+def _consented(shop: Workshop, plan: Plan, answer: Answer) -> Consent:
+    return consented(shop.ledger, plan, answer, also_the_rest=shop.sync.guard.on_hold == "hold-kinds")
 
 
 async def sync_person(shop: Workshop, name: str, *, wait_seconds: float = 0.0) -> Ending:
@@ -78,7 +100,7 @@ async def sync_person(shop: Workshop, name: str, *, wait_seconds: float = 0.0) -
 
 async def _carried_out(shop: Workshop, so_far: RunSoFar, lease: Lease, plan: Plan) -> Outcome:
     if not await guard(shop.ledger, plan):
-        return _held(plan)
+        return _still_held(shop, plan)
     so_far.approved = plan.held
     if plan.empty:
         outcome = _nothing_to_do(plan)
@@ -185,7 +207,7 @@ async def _run(
         raise
     except BaseException:
         # Ctrl-C, a cancellation, or Prefect's answer to SIGTERM, alone or in a group.
-        await report(shop, so_far, "failed", "the run was cancelled; what was acknowledged by then is done", _AGAIN)
+        await report(shop, so_far, "cancelled", _cancelled(shop, so_far), _AGAIN)
         raise
     return await report(shop, so_far, status, message, next_step)
 
@@ -361,6 +383,34 @@ def _held(plan: Plan) -> Outcome:
     return "held", said, _to_approve(plan.id)
 
 
+def _still_held(shop: Workshop, plan: Plan) -> Outcome:
+    """As `_held`; of a plan that was rejected, by whom."""
+    said = decided_on(shop.ledger, plan.id)
+    if said is None or shop.ledger.plans.get(plan.id).state != "rejected":
+        return _held(plan)
+    return "held", f"{_rejected(plan, Answer(plan.id, said))}; nothing of it was applied", _to_change_your_mind(plan.id)
+
+
+def _rejected(plan: Plan, answer: Answer) -> str:
+    said = answer.decided
+    why = f" ({said.comment})" if said.comment else ""
+    return f"plan {plan.id[:8]} was rejected by {said.by} on {said.at:%Y-%m-%d %H:%M} UTC{why}"
+
+
+def _to_change_your_mind(plan_id: str) -> str:
+    return (
+        f"mend the source or the target; to let the plan through after all, `usersync approve {plan_id[:8]} --by NAME`"
+    )
+
+
+def _cancelled(shop: Workshop, so_far: RunSoFar) -> str:
+    if so_far.plan is None or not so_far.sent:
+        return "the run was cancelled; nothing of a plan had been sent"
+    done = shop.ledger.journal.entries(so_far.plan.id).filter(pl.col("status") == "done").height
+    total = so_far.plan.operations.height
+    return f"the run was cancelled: {done:,} of {total:,} operations had been acknowledged and are done"
+
+
 def _rest_held(waiting: Waiting, done: str) -> Outcome:
     """What may go on went on, and the rest waits as a plan of its own."""
     rest = f"{waiting.operations:,} more wait as plan {waiting.plan[:8]}: {_reasons(waiting.findings)}"
@@ -387,7 +437,9 @@ def _begun_before(shop: Workshop) -> str | None:
     if earlier is None or earlier.plan_id is None or earlier.mode == "plan":
         return None
     state = shop.ledger.plans.get(earlier.plan_id).state
-    return earlier.plan_id if state in {"applying", "partial", "approved"} else None
+    # Where somebody was asked, what was approved is made again first: the source may have moved on since.
+    begun = {"applying", "partial"} if shop.sync.approval.on_hold == "ask" else {"applying", "partial", "approved"}
+    return earlier.plan_id if state in begun else None
 
 
 def _same_parties(shop: Workshop, plan: Plan) -> None:

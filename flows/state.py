@@ -15,7 +15,9 @@ ENDING_NAMES = {
     "planned": "Planned",
     "partial": "Applied in part",
     "held": "Held",
+    "rejected": "Rejected",
     "failed": "Failed",
+    "cancelled": "Cancelled",
     "crashed": "Crashed",
     "refused": "Refused",
 }

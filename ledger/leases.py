@@ -120,6 +120,12 @@ class Leases:
             holder = _holder(connection, target)
         raise _taken(target, holder)
 
+    def holder(self, target: str) -> str | None:
+        """The run that took the lease last and has not released it, whether its time ran out or not."""
+        with self._database.read() as connection:
+            found = _holder(connection, target)
+        return None if found is None else str(found["run_id"])
+
 
 def _holder(connection: Connection, target: str) -> RowMapping | None:
     return connection.execute(_GET, {"target": target}).mappings().one_or_none()

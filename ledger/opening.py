@@ -16,6 +16,7 @@ from ledger.migrations import bring_up_to_date
 from ledger.ownership import Ownership
 from ledger.pictures import Pictures
 from ledger.plans import Plans
+from ledger.questions import Questions
 from ledger.readings import Readings
 from ledger.results import Results
 from ledger.retention import Retention
@@ -42,6 +43,7 @@ class Ledger:
         """The URL, without a password."""
         self.runs = Runs(database)
         self.plans = Plans(database)
+        self.questions = Questions(database)
         self.journal = Journal(database)
         self.links = Links(database)
         self.memories = Memories(database)

@@ -16,9 +16,12 @@ from ledger.frame import dump, load
 from ledger.instant import micros, moment
 from ledger.record import by_prefix
 
-__all__ = ["PlanState", "Plans", "StoredPlan"]
+__all__ = ["Decided", "Decision", "PlanState", "Plans", "StoredPlan"]
 
 PlanState = Literal["stored", "held", "approved", "rejected", "applying", "applied", "partial", "superseded"]
+
+Decision = Literal["approve", "approve additions only", "reject"]
+"""What somebody says of a held plan. Of the additions only: the plan itself stays held, see `reconcile.additions`."""
 
 SHORTEST_PREFIX = 6
 
@@ -39,6 +42,13 @@ _BY_PREFIX = text("SELECT * FROM plans WHERE substr(id, 1, length(:prefix)) = :p
 _FRAME = text("SELECT content FROM plan_frames WHERE plan_id = :id AND name = :name")
 _SET_STATE = text("UPDATE plans SET state = :state WHERE id = :id")
 _APPROVE = text("UPDATE plans SET state = 'approved', approved_by = :by, approved_at = :at WHERE id = :id")
+_REJECT = text("UPDATE plans SET state = 'rejected', approved_by = NULL, approved_at = NULL WHERE id = :id")
+_DECIDE = text(
+    "INSERT INTO decisions (plan_id, number, decision, decided_by, decided_at, comment)"
+    " SELECT CAST(:id AS VARCHAR), COALESCE(MAX(number) + 1, 0), :decision, :by, :at, :comment"
+    " FROM decisions WHERE plan_id = CAST(:id AS VARCHAR)"
+)
+_DECISIONS = text("SELECT decision, decided_by, decided_at, comment FROM decisions WHERE plan_id = :id ORDER BY number")
 _LATEST = text(
     "SELECT * FROM plans WHERE (CAST(:sync AS VARCHAR) IS NULL OR sync = :sync)"
     " AND (CAST(:state AS VARCHAR) IS NULL OR state = :state) ORDER BY created_at DESC, id LIMIT :limit"
@@ -58,6 +68,16 @@ class StoredPlan:
     approved_at: datetime | None
     header: str
     """JSON object, as it was given."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What somebody decided on a plan, and when."""
+
+    decision: Decision
+    by: str
+    at: datetime
+    comment: str | None
 
 
 class Plans:
@@ -117,12 +137,33 @@ class Plans:
             if changed.rowcount != 1:
                 raise UnknownRecord(f"the ledger has no plan {plan_id!r}", not_done=f"its state was not set to {state}")
 
-    def approve(self, plan_id: str, *, by: str, at: datetime | None = None) -> StoredPlan:
+    def approve(self, plan_id: str, *, by: str, comment: str | None = None, at: datetime | None = None) -> StoredPlan:
         """Note who let the plan through; by the id or its beginning. Raises UnknownRecord."""
+        return self.decide(plan_id, "approve", by=by, comment=comment, at=at)
+
+    def decide(
+        self, plan_id: str, decision: Decision, *, by: str, comment: str | None = None, at: datetime | None = None
+    ) -> StoredPlan:
+        """Note what somebody decided on a plan, by the id or its beginning. Raises UnknownRecord.
+
+        The same person saying the same again changes nothing.
+        """
         with self._database.write() as connection:
             full_id = _get(connection, plan_id).id
-            connection.execute(_APPROVE, {"id": full_id, "by": by, "at": micros(at)})
+            said = _decisions(connection, full_id)
+            if not said or (said[-1].decision, said[-1].by, said[-1].comment) != (decision, by, comment):
+                values = {"id": full_id, "decision": decision, "by": by, "at": micros(at), "comment": comment}
+                connection.execute(_DECIDE, values)
+            if decision == "approve":
+                connection.execute(_APPROVE, {"id": full_id, "by": by, "at": micros(at)})
+            elif decision == "reject":
+                connection.execute(_REJECT, {"id": full_id})
             return _get(connection, full_id)
+
+    def decisions(self, plan_id: str) -> list[Decided]:
+        """All that was decided on a plan, by the full id, the last one last."""
+        with self._database.read() as connection:
+            return _decisions(connection, plan_id)
 
     def latest(self, *, sync: str | None = None, state: PlanState | None = None, limit: int = 20) -> list[StoredPlan]:
         """The latest plans, newest first."""
@@ -133,6 +174,11 @@ class Plans:
 
 def _get(connection: Connection, plan_id: str) -> StoredPlan:
     return _plan(by_prefix(connection, _BY_PREFIX, plan_id, noun="plan", shortest=SHORTEST_PREFIX))
+
+
+def _decisions(connection: Connection, plan_id: str) -> list[Decided]:
+    found = connection.execute(_DECISIONS, {"id": plan_id}).all()
+    return [Decided(decision, by, moment(at), comment) for decision, by, at, comment in found]
 
 
 def _plan(row: RowMapping) -> StoredPlan:

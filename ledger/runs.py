@@ -21,8 +21,10 @@ __all__ = ["Mode", "Run", "RunStatus", "Runs"]
 
 Mode = Literal["sync", "plan", "apply", "person"]
 """`person`: as `sync`, for one person."""
-RunStatus = Literal["running", "succeeded", "partial", "held", "failed", "crashed", "nothing_to_do", "planned"]
-EndStatus = Literal["succeeded", "partial", "held", "failed", "crashed", "nothing_to_do", "planned"]
+EndStatus = Literal[
+    "succeeded", "partial", "held", "rejected", "failed", "cancelled", "crashed", "nothing_to_do", "planned"
+]
+RunStatus = Literal["running"] | EndStatus
 
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 """Characters that are told apart when read aloud."""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 __all__ = [
+    "Decision",
     "Document",
     "GroupFeeds",
     "JournalEntry",
@@ -25,6 +26,7 @@ __all__ = [
     "Picture",
     "PictureContent",
     "PlanFrame",
+    "Question",
     "Reading",
     "ReadingFrame",
     "Result",
@@ -106,6 +108,37 @@ class PlanFrame(Table, table=True):
     plan_id: str = Field(primary_key=True, foreign_key="plans.id")
     name: str = Field(primary_key=True)
     content: bytes = Field(sa_type=LargeBinary)
+
+
+class Decision(Table, table=True):
+    """What somebody decided on a plan. Outlives the plan: who let it through is asked years later."""
+
+    __tablename__ = "decisions"
+
+    plan_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    """Counts from 0; the last one counts."""
+    decision: str
+    decided_by: str
+    decided_at: int = Field(sa_type=BigInteger)
+    comment: str | None = Field(default=None, sa_type=Text)
+
+
+class Question(Table, table=True):
+    """A flow run that waits, or waited, for a decision on a plan."""
+
+    __tablename__ = "questions"
+    __table_args__ = (Index(None, "sync", "outcome"),)
+
+    flow_run_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    """Counts from 0: a flow run may ask more than once."""
+    plan_id: str
+    sync: str
+    asked_at: int = Field(sa_type=BigInteger)
+    open_until: int = Field(sa_type=BigInteger)
+    outcome: str | None = None
+    """Null while it is open."""
 
 
 class JournalEntry(Table, table=True):

@@ -61,7 +61,10 @@ def events_of_run(
     elif header.status == "held":
         told.append(Event("usersync.plan.held", header.sync, _held(header, of_run), labels=labels))
     told += _about_people(header, deactivated)
-    told += [Event("usersync.secret.expiring", header.sync, _of_secret(one)) for one in expiring]
+    told += [
+        Event("usersync.secret.expiring", header.sync, _of_secret(one), labels={"usersync.what": one.what})
+        for one in expiring
+    ]
     return told
 
 

@@ -13,32 +13,32 @@ from reconcile.names import slot
 from reconcile.numbered import NumberedTarget
 from reconcile.plan import REMOVING, Finding
 
-__all__ = ["HELD_KINDS", "Parting", "part"]
+__all__ = ["BINDING", "HELD_KINDS", "RENAMING", "UNBOUND", "Parting", "bound_people", "part"]
 
-_RENAMING = frozenset({"rename", "set_aside"})
+RENAMING = frozenset({"rename", "set_aside"})
 _TAKING = REMOVING - {"remove_membership"}
 HELD_KINDS: Mapping[str, frozenset[str]] = {
     "deactivations": _TAKING,
     "deletions": frozenset({"delete", "erase"}),
     "erasures": frozenset({"erase"}),
     "anonymisations": frozenset({"anonymise"}),
-    "renames": _RENAMING,
+    "renames": RENAMING,
     "clearings": frozenset({"update"}),
     "adoptions": frozenset({"adopt"}),
     "memberships_removed": REMOVING,
     "memberships_removed_per_group": REMOVING,
     "groups_emptied": REMOVING,
-    "administrators_touched": REMOVING | _RENAMING | {"adopt"},
-    **dict.fromkeys(("source", "people_lost", "groups_lost", "memberships_lost"), REMOVING | _RENAMING),
-    "attribute_emptied": REMOVING | _RENAMING | {"update"},
+    "administrators_touched": REMOVING | RENAMING | {"adopt"},
+    **dict.fromkeys(("source", "people_lost", "groups_lost", "memberships_lost"), REMOVING | RENAMING),
+    "attribute_emptied": REMOVING | RENAMING | {"update"},
 }
 """The kinds of operation that wait because of a finding. A finding that is not here is about what a plan gives
 (seats, new administrators, people who were kept out), so the whole plan waits."""
 
-_BINDING = frozenset({"adopt", "rename", "set_aside", "delete", "anonymise"})
+BINDING = frozenset({"adopt", "rename", "set_aside", "delete", "anonymise"})
 """Kinds without which the rest of the same person's operations, or of whoever gets the name, cannot be right."""
 
-_UNBOUND = frozenset({"leave", "remove_access", "strip_groups"})
+UNBOUND = frozenset({"leave", "remove_access", "strip_groups"})
 """What comes before all of those and is right without them: a leaver is out although the new name must wait."""
 
 
@@ -56,8 +56,8 @@ def part(difference: Difference, target: NumberedTarget, findings: Iterable[Find
         kinds |= HELD_KINDS[finding.kind]
     operations = difference.operations
     dangerous = pl.col("kind").is_in(list(kinds))
-    people = _bound(operations, operations.filter(dangerous & pl.col("kind").is_in(list(_BINDING))))
-    bound = pl.col("external_id").is_in(people.implode()).fill_null(value=False) & ~pl.col("kind").is_in(_UNBOUND)
+    people = bound_people(operations, operations.filter(dangerous & pl.col("kind").is_in(list(BINDING))))
+    bound = pl.col("external_id").is_in(people.implode()).fill_null(value=False) & ~pl.col("kind").is_in(UNBOUND)
     waiting = dangerous | bound
     if operations.filter(~waiting).is_empty():
         return None
@@ -67,16 +67,16 @@ def part(difference: Difference, target: NumberedTarget, findings: Iterable[Find
     )
 
 
-def _bound(operations: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
+def bound_people(operations: pl.DataFrame, held: pl.DataFrame) -> pl.Series:
     """People whose operations must wait all together: theirs, and of whoever gets a name that stays taken."""
-    wanted = operations.filter(pl.col("kind").is_in(["create", *_RENAMING])).select(
+    wanted = operations.filter(pl.col("kind").is_in(["create", *RENAMING])).select(
         "external_id",
         slot(pl.col("after").str.json_path_match("$.username").str.to_lowercase()).alias("name"),
     )
     people = held["external_id"].drop_nulls().unique()
     while True:
         theirs = operations.filter(
-            pl.col("external_id").is_in(people.implode()) & pl.col("kind").is_in(list(_BINDING - {"adopt"}))
+            pl.col("external_id").is_in(people.implode()) & pl.col("kind").is_in(list(BINDING - {"adopt"}))
         )
         taken = theirs.select(slot(pl.col("username").str.to_lowercase()).alias("name"))
         more = wanted.join(taken, on="name", how="semi")["external_id"].drop_nulls()
@@ -102,7 +102,7 @@ def _only(
         .unique()
         .join(target.accounts.select("account_id", "account"), on="account_id")["account"]
     )
-    bound = pl.col("account").is_in(accounts.implode()) & ~pl.col("kind").is_in(_UNBOUND)
+    bound = pl.col("account").is_in(accounts.implode()) & ~pl.col("kind").is_in(UNBOUND)
     taken = pl.col("kind").is_in(list(kinds)) | bound
     given = pl.col("external_id").is_in(people.implode())
     return replace(

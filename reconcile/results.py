@@ -18,6 +18,7 @@ __all__ = [
     "GroupResult",
     "OperationResult",
     "PersonResult",
+    "PlanDecision",
     "RunDocument",
     "RunHeader",
     "document",
@@ -126,6 +127,16 @@ class PersonResult(_Record):
     operations: list[OperationResult]
 
 
+class PlanDecision(_Record):
+    """What somebody decided on a held plan."""
+
+    decision: Literal["approve", "approve additions only", "reject"]
+    by: str
+    """The name that was given; nothing proves it."""
+    at: datetime
+    comment: str | None = None
+
+
 class RunHeader(_Record):
     """What a run says about itself."""
 
@@ -142,6 +153,8 @@ class RunHeader(_Record):
     guard: Literal["clear", "held", "approved"] | None
     findings: list[Finding] = Field(default_factory=list)
     """What the guard stopped at."""
+    decision: PlanDecision | None = None
+    """What was last decided on the plan, if anything was."""
     waiting_plan: str | None = None
     """The plan of what was held back while the rest went on (`guard.on_hold: hold-kinds`)."""
     source_complete: bool | None = None

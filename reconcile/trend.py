@@ -28,6 +28,7 @@ _SIGNS: dict[str, Sign] = {
     "nothing_to_do": "well",
     "planned": "well",
     "held": "held",
+    "rejected": "held",
     "partial": "part",
 }
 _UNSAID = frozenset({"leave", "release"})
@@ -59,7 +60,7 @@ def removed_and_other(done: dict[str, int]) -> tuple[int, int]:
     return removed, sum(count for kind, count in done.items() if kind not in _UNSAID) - removed
 
 
-_STEP, _BAR, _LEFT = 18, 12, 76
+_STEP, _BAR, _LEFT = 18, 12, 100
 _BASE, _TALL = 64, 48
 """The line from which bars go up for what was given and down for what was removed, and the tallest bar."""
 _DOWN = 32
@@ -72,8 +73,8 @@ _MEANING: dict[Sign, str] = {"well": "well", "held": "held", "part": "in part", 
 
 
 def picture(runs: Sequence[TrendRun]) -> str:
-    """The runs, oldest first, as SVG; of more than `RUNS_SHOWN` the last. Bars grow with the square root, so that a
-    first run of thousands leaves those of a few visible."""
+    """The runs, oldest first, as SVG; of more than `RUNS_SHOWN` the last. Bars grow with the logarithm, so that
+    a first run of thousands leaves those of a few visible."""
     shown = runs[-RUNS_SHOWN:]
     most_given, most_removed = (max((getattr(run, what) for run in shown), default=0) for what in ("given", "removed"))
     longest = max((run.seconds for run in shown), default=0.0)
@@ -83,7 +84,7 @@ def picture(runs: Sequence[TrendRun]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}">',
         f'<g font-family="sans-serif" font-size="11" fill="{_GREY}">',
         f"<title>{words(shown)}</title>",
-        _bars("given", "#0969da", ((x, _BASE, -_length(run.given, most, _TALL)) for x, run in columns)),
+        _bars("given", "#3b82f6", ((x, _BASE, -_length(run.given, most, _TALL)) for x, run in columns)),
         _bars("removed", "#e16f24", ((x, _BASE + 1, _length(run.removed, most, _DOWN)) for x, run in columns)),
         _bars("time", _GREY, ((x, _TIME_LINE, -_length(run.seconds, longest, 18)) for x, run in columns)),
         f'<path d="M{_LEFT} {_BASE}.5H{_WIDTH - 8}" stroke="{_GREY}" stroke-width="1"/>',
@@ -95,12 +96,13 @@ def picture(runs: Sequence[TrendRun]) -> str:
         if outlines:
             parts.append(f'<path class="{sign}" fill="{_COLOURS[sign]}" d="{outlines}"/>')
     parts += [
-        _text(4, _BASE - 30, "added or"),
-        _text(4, _BASE - 17, f"changed {_short(most_given)}"),
-        _text(4, _BASE + 18, f"removed {_short(most_removed)}"),
+        _text(4, _BASE - 30, "added, changed:"),
+        _text(4, _BASE - 17, f"at most {_short(most_given)}"),
+        _text(4, _BASE + 14, "removed:"),
+        _text(4, _BASE + 27, f"at most {_short(most_removed)}"),
         _text(4, _SIGN_LINE + 4, "ended"),
-        _text(4, _TIME_LINE, f"took {_span(longest)}"),
-        _text(4, _FOOT, "at most"),
+        _text(4, _TIME_LINE - 9, "took"),
+        _text(4, _TIME_LINE + 4, f"at most {_span(longest)}"),
     ]
     if shown:
         parts.append(_text(_LEFT, _FOOT, f"{shown[0].began:%Y-%m-%d %H:%M}"))
@@ -136,7 +138,7 @@ def as_markdown(runs: Sequence[TrendRun]) -> str:
 
 def _length(count: float, most: float, longest: int) -> int:
     """Nothing only for nothing."""
-    return 0 if count <= 0 or most <= 0 else max(2, round(longest * math.sqrt(count / most)))
+    return 0 if count <= 0 or most <= 0 else max(2, round(longest * math.log1p(count) / math.log1p(most)))
 
 
 def _bars(name: str, colour: str, bars: Iterable[tuple[int, int, int]]) -> str:
@@ -168,9 +170,10 @@ def _short(count: int) -> str:
 
 
 _MINUTE, _HOUR = 60, 3600
+_SECONDS_TOLD = 120
 
 
 def _span(seconds: float) -> str:
-    if seconds < _MINUTE:
+    if seconds < _SECONDS_TOLD:
         return f"{seconds:.0f} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < _HOUR else f"{seconds / _HOUR:.1f} h"

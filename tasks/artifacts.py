@@ -38,7 +38,7 @@ def _artifacts(
     ending: Ending, header: RunHeader, most_rows: int, last_runs: Sequence[TrendRun]
 ) -> Iterator[tuple[str, Coroutine[Any, Any, UUID]]]:
     """What of the key follows the sync's name, and the request that stores it."""
-    from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact  # noqa: PLC0415
+    from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact  # noqa: PLC0415
 
     sync = header.sync
     summary = f"{_summary(ending, header)}\n## The last runs\n\n{as_markdown(last_runs)}\n"
@@ -56,15 +56,26 @@ def _artifacts(
     if ending.document:
         yield (
             "document",
-            acreate_link_artifact(
-                link(ending.document),
-                link_text=f"run {ending.run_id}: the result of every person as JSON",
+            acreate_markdown_artifact(
+                _where(link(ending.document), ending.run_id),
                 key=f"{sync}-document",
+                description="where the result of every person is, as JSON",
             ),
         )
+
+
+def _where(url: str, run_id: str) -> str:
+    """Prefect's pages make dead links of files and buckets, and a browser would not open them either."""
+    place = f"[{url}]({url})" if url.startswith(("http://", "https://")) else f"`{url}`"
+    return f"The result of every person as JSON:\n\n{place}\n\nTo read it: `usersync results {run_id} --document`\n"
 
 
 def _summary(ending: Ending, header: RunHeader) -> str:
     if ending.plan is None:
         return f"# {header.sync}: {ending.status}\n\n{ending.message}\n\n**Next:** {ending.next_step}\n"
-    return markdown(ending.plan, status=ending.status, next_step=ending.next_step, applied=ending.applied)
+    said = header.decision
+    told = markdown(ending.plan, status=ending.status, next_step=ending.next_step, applied=ending.applied)
+    if said is not None:
+        why = f": {said.comment}" if said.comment else ""
+        told += f"\n**Decided:** {said.decision}, by {said.by} on {said.at:%Y-%m-%d %H:%M} UTC{why}\n"
+    return told if ending.status != "cancelled" else f"{told}\n{ending.message}\n"

@@ -34,9 +34,11 @@ def settle_doubts(
     """
     unfinished = [*ledger.plans.latest(sync=sync, state="applying"), *ledger.plans.latest(sync=sync, state="partial")]
     for stored in unfinished:
-        others = [run.plan_id for run in ledger.runs.running(stored.target) if run.id != run_id]
-        if stored.id in others:
-            # Another run is sending it at this moment and waits for the answers itself.
+        holder = ledger.leases.holder(stored.target)
+        others = [run for run in ledger.runs.running(stored.target) if run.id != run_id and run.id == holder]
+        if any(run.plan_id == stored.id for run in others):
+            # It is sending the plan at this moment and waits for the answers itself. Other runs that have not ended
+            # send nothing; they may have died on another machine while they waited for the lease.
             continue
         plan_id = stored.id
         doubtful = ledger.journal.in_doubt(plan_id)

@@ -10,19 +10,32 @@ from reconcile.plan import Plan
 
 __all__ = ["EXIT_CODES", "Ending", "Status", "status_of_error"]
 
-Status = Literal["succeeded", "nothing_to_do", "planned", "partial", "held", "failed", "crashed", "refused"]
+Status = Literal[
+    "succeeded",
+    "nothing_to_do",
+    "planned",
+    "partial",
+    "held",
+    "rejected",
+    "failed",
+    "cancelled",
+    "crashed",
+    "refused",
+]
 
 EXIT_CODES: dict[Status, int] = {
     "succeeded": 0,
     "nothing_to_do": 0,
     "planned": 0,
     "failed": 1,
+    "cancelled": 1,
     "crashed": 1,
     "refused": 2,
     "held": 3,
+    "rejected": 3,
     "partial": 4,
 }
-"""0 all that was planned is applied, or nothing to do; 1 failed; 2 configuration; 3 held; 4 applied in part."""
+"""0 all that was planned is applied, or nothing to do; 1 failed; 2 configuration; 3 held or rejected; 4 in part."""
 
 
 @dataclass(frozen=True)

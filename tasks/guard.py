@@ -12,7 +12,7 @@ __all__ = ["guard"]
 
 @step(shown=False)
 async def guard(ledger: Ledger, plan: Plan) -> bool:
-    """Store the plan and say whether it may be applied. An approval counts for the same plan made again.
+    """Store the plan and say whether it may be applied. What was decided on it counts for the same plan made again.
 
     What was held back of it is stored as the plan that it is.
     """
@@ -21,5 +21,6 @@ async def guard(ledger: Ledger, plan: Plan) -> bool:
     stored = store_plan(ledger, plan)
     if not plan.held or stored.state == "approved":
         return True
-    ledger.plans.set_state(plan.id, "held")
+    if stored.state != "rejected":
+        ledger.plans.set_state(plan.id, "held")
     return False

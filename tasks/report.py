@@ -16,6 +16,7 @@ from reconcile.plan import OPERATIONS, Plan
 from reconcile.results import (
     JOURNAL,
     PEOPLE_RESULTS,
+    PlanDecision,
     RunHeader,
     document,
     group_results,
@@ -25,6 +26,7 @@ from reconcile.results import (
 from reconcile.sanity import SourceStats
 from tasks.announce import announce
 from tasks.artifacts import publish
+from tasks.consent import decided_on
 from tasks.documents import keep
 from tasks.ending import EXIT_CODES, Ending, Status
 from tasks.expiries import expiring_secrets
@@ -145,6 +147,7 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
         update={
             "plan_id": plan.id,
             "guard": _said_by_guard(plan, approved=so_far.approved),
+            "decision": _decision(shop, plan),
             "findings": list(header.waiting.findings if header.waiting else header.held),
             "waiting_plan": header.waiting.plan if header.waiting else None,
             "source_complete": header.complete,
@@ -155,6 +158,11 @@ def _header(shop: Workshop, so_far: RunSoFar, status: Status, message: str, ende
             "seats": {"used": header.seats_used, "after": header.seats_after, "maximum": header.seats_maximum},
         }
     )
+
+
+def _decision(shop: Workshop, plan: Plan) -> PlanDecision | None:
+    said = decided_on(shop.ledger, plan.id)
+    return None if said is None else PlanDecision(decision=said.decision, by=said.by, at=said.at, comment=said.comment)
 
 
 def _not_written(place: str, run_id: str, error: Exception) -> str:

@@ -12,6 +12,7 @@ from connectors import catalog
 from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
 from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, People, Policy, Section
+from tasks.approval_settings import ApprovalSection
 from tasks.located_yaml import LocatedYaml, read_yaml
 from tasks.picture_settings import PicturesSection
 
@@ -64,6 +65,7 @@ class SyncFile(BaseModel):
     leavers: Leavers = Leavers()
     inactive: Inactive = Inactive()
     guard: Guard = Guard()
+    approval: ApprovalSection = ApprovalSection()
     pictures: PicturesSection | None = None
     reading: ReadingSection = ReadingSection()
     report: Report = Report()

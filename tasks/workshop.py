@@ -18,6 +18,7 @@ from reconcile.decide import Names
 from tasks.bookkeeping import Clock
 from tasks.documents import checked_place
 from tasks.observer import Observer, Unobserved
+from tasks.secrets import use_blocks
 from tasks.sync_file import SyncFile, load_sync_file
 
 __all__ = ["Workshop", "find_sync_file", "open_workshop"]
@@ -66,6 +67,7 @@ async def open_workshop(
     """
     sync = load_sync_file(path)
     _place_of_documents(sync)
+    use_blocks()
     source = catalog.connect_source(sync.source)
     try:
         target = catalog.connect_target(sync.target)

@@ -24,6 +24,7 @@ _STYLES = {
     "planned": "bold green",
     "partial": "bold yellow",
     "held": "bold yellow",
+    "rejected": "bold yellow",
     "running": "bold",
 }
 _PARTS = re.compile(r" (?=(?:Not done|Next): )")

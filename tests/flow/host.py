@@ -16,6 +16,7 @@ from uuid import UUID
 
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
+from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow_async
 
 import connectors.http.client
@@ -45,7 +46,10 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
     if "again" in order:
         async with get_client() as client:
             flow_run = await client.read_flow_run(UUID(order["again"]))
-    state: Any = await run_flow_async(flow, flow_run=flow_run, parameters=order["parameters"], return_type="state")
+    try:
+        state: Any = await run_flow_async(flow, flow_run=flow_run, parameters=order["parameters"], return_type="state")
+    except Pause:
+        return {"id": order["again"], "type": "PAUSED", "name": "Suspended", "message": ""}
     return {
         "id": str(state.state_details.flow_run_id),
         "type": state.type.value,

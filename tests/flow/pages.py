@@ -12,7 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import TimeoutError as WaitedInVain
 
 from tests.flow.server import PrefectServer
 
@@ -21,8 +22,10 @@ __all__ = ["Visitor"]
 KNOWN_OUTSIDE = frozenset({"sr-client-cfg.amplitude.com"})
 """What these pages ask of the world, whatever the server is told about analytics. It is never answered here."""
 
-PATIENCE_MS = 30_000
-_COLOURS = 128
+PATIENCE_MS = 90_000
+"""The first page takes more than 30 seconds of a machine that does much else."""
+_COLOURS = 256
+_PRESSES = 3
 
 
 class Visitor:
@@ -53,16 +56,31 @@ class Visitor:
         self.page.goto(f"{self._base}/v2/deployments/deployment/{found['id']}")
         self.page.get_by_role("button", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Custom run").click()
-        expect(self.page.get_by_role("button", name="Submit")).to_be_visible()
+        expect(self.page.get_by_label("sync_file")).to_be_visible()
 
     def write(self, label: str | re.Pattern[str], text: str) -> None:
-        self.page.get_by_label(label).fill(text)
+        field = self.page.get_by_label(label)
+        field.fill(text)
+        field.blur()
+
+    def _press(self, button: Locator, sends: str) -> None:
+        """Until it sends its request: these forms lose a click that comes right after a field was written in."""
+        for _ in range(_PRESSES):
+            try:
+                with self.page.expect_request(lambda sent: sent.url.endswith(sends), timeout=PATIENCE_MS / 3):
+                    button.click()
+            except WaitedInVain:
+                continue
+            return
+        raise AssertionError(f"pressed {_PRESSES} times, and {sends} was not asked for")
 
     def submit(self) -> str:
         """Send the form; returns the id of the flow run that it started."""
-        self.page.get_by_role("button", name="Submit").click()
+        self._press(self.page.get_by_role("button", name="Submit"), "/create_flow_run")
         self.page.get_by_role("button", name="View run").click()
         self.page.wait_for_url("**/runs/flow-run/**")
+        # What a notice says stays in the way for as long as the pointer rests on it.
+        self.page.mouse.move(0, 0)
         return urlsplit(self.page.url).path.rpartition("/")[2]
 
     def open_run(self, flow_run_id: str) -> None:
@@ -71,7 +89,26 @@ class Visitor:
 
     def see_state(self, name: str) -> None:
         """Wait until the run's page says so by itself."""
-        expect(self.page.get_by_text(name, exact=True).first).to_be_visible(timeout=4 * PATIENCE_MS)
+        expect(self.page.get_by_text(name, exact=True).first).to_be_visible(timeout=2 * PATIENCE_MS)
+
+    def open_question(self) -> Locator:
+        """The form of a suspended run whose page is open: what it asks, and the fields for the answer."""
+        self.choose("Resume")
+        form = self.page.get_by_role("dialog")
+        expect(form.get_by_label("Decision")).to_be_attached()
+        return form
+
+    def answer(self, decision: str, name: str) -> None:
+        """Fill the form of a suspended run."""
+        form = self.page.get_by_role("dialog")
+        form.get_by_label("Decision").click()
+        self.page.get_by_role("option", name=decision, exact=True).click()
+        self.write("Your name", name)
+        expect(form.get_by_label("Decision")).to_contain_text(decision)
+
+    def resume(self) -> None:
+        button = self.page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True)
+        self._press(button, "/resume")
 
     def choose(self, item: str) -> None:
         """An item of the menu of three dots."""
@@ -92,10 +129,14 @@ class Visitor:
         expect(self.page.get_by_text(key, exact=True).first).to_be_visible()
 
     def photograph(self, name: str) -> None:
-        """For the documentation, where $USERSYNC_SCREENSHOTS names a folder. Few colours, so that files are small."""
+        """For the documentation, where $USERSYNC_SCREENSHOTS names a folder.
+
+        Few colours make small files; the rare ones are kept, for they carry the meaning.
+        """
         folder = os.environ.get("USERSYNC_SCREENSHOTS")
         if folder is None:
             return
         picture = Image.open(io.BytesIO(self.page.screenshot(animations="disabled")))
         Path(folder).mkdir(parents=True, exist_ok=True)
-        picture.convert("RGB").quantize(_COLOURS).save(Path(folder) / f"{name}.png", optimize=True)
+        few = picture.convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
+        few.save(Path(folder) / f"{name}.png", optimize=True)

@@ -10,11 +10,15 @@ from tests.e2e.stage import Stage
 from tests.flow.server import PrefectServer
 
 
+def environment_with_code(server: PrefectServer, **more: str) -> dict[str, str]:
+    return {**server.environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **more}
+
+
 def usersync(server: PrefectServer, stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", "from cli.main import run; run()", *arguments, "--ledger", stage.ledger_url],
         cwd=stage.folder,
-        env={**server.environment, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env=environment_with_code(server),
         capture_output=True,
         text=True,
         timeout=120,

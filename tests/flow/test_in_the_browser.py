@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -61,19 +62,22 @@ def test_a_sync_is_started_from_its_form_and_its_artifacts_are_read(
     flow_run_id = visitor.submit()
     visitor.see_state("Completed")
     assert server.flow_run(flow_run_id)["state_name"] == "Completed"
-    visitor.photograph("a-run")
 
     page = visitor.page
     visitor.open_artifact(flow_run_id, "staff-summary")
     page.get_by_text("Completed").or_(page.get_by_text("succeeded")).first.wait_for()
     page.get_by_role("cell", name="create account").first.wait_for()
     visitor.photograph("summary")
+    trend = page.get_by_role("img", name=re.compile("runs"))
+    trend.scroll_into_view_if_needed()
+    assert trend.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     visitor.open_artifact(flow_run_id, "staff-changes")
     for joiner in joiners:
         page.get_by_text(joiner.username.partition("@")[0]).first.wait_for()
     visitor.photograph("changes")
     visitor.open_artifact(flow_run_id, "staff-document")
-    page.get_by_text("the result of every person").first.wait_for()
+    page.get_by_text(f"{office.folder}/results/").first.wait_for()
+    assert page.get_by_role("link", name="results").count() == 0, "a browser opens no file from a page"
 
 
 def test_a_failed_run_is_retried_by_its_button_and_repeats_nothing(
@@ -103,5 +107,5 @@ def test_a_wrong_name_ends_with_words_for_the_person_who_wrote_it(server: Prefec
     visitor.see_state("Refused")
     message = server.flow_run(flow_run_id)["state"]["message"]
     assert "otka" in message
-    assert "okta" in message
+    assert "name a file under syncs/" in message
     assert "Traceback" not in message

@@ -37,9 +37,10 @@ from reconcile.policy import (
     SourceSanity,
     Stage,
 )
-from reconcile.results import GroupResult, OperationResult, PersonResult, RunDocument, RunHeader
+from reconcile.results import GroupResult, OperationResult, PersonResult, PlanDecision, RunDocument, RunHeader
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
+from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
 from tasks.picture_settings import PicturesSection
 from tasks.sync_file import Report, SecretsSection, SyncFile, load_sync_file
@@ -70,6 +71,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/policy-tests.md", "expect"): Expectation,
     ("docs/sync-file.md", "guard.source"): SourceSanity,
     ("docs/sync-file.md", "pictures"): PicturesSection,
+    ("docs/sync-file.md", "approval"): ApprovalSection,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sync-file.md", "secrets"): SecretsSection,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
@@ -101,6 +103,7 @@ FIELDS: Mapping[str, type[BaseModel]] = {
     "operation": OperationResult,
     "finding": Finding,
     "left behind": LeftBehind,
+    "decision": PlanDecision,
 }
 COMPLETING = {
     "source": {"kind": "okta", "url": "https://example.okta.com", "token": "env:OKTA_TOKEN"},
@@ -298,7 +301,11 @@ def test_every_command_and_option_in_the_docs_exists(page: str, usage: str) -> N
     name, *words = usage.split()
     known = commands()
     assert name in known, f"{page}: usersync {usage}"
-    options = {option for parameter in known[name].params for option in parameter.opts}
+    command = known[name]
+    if within := getattr(command, "commands", None):
+        assert words[0] in within, f"{page}: usersync {usage}"
+        command = within[words[0]]
+    options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= options
 
 
@@ -370,3 +377,8 @@ def test_every_benchmark_is_explained() -> None:
 
 def test_every_event_is_documented_in_order() -> None:
     assert tuple(row[0] for row in table("docs/alerts.md", "Events", "event")) == EVENT_NAMES
+
+
+def test_every_automation_is_documented() -> None:
+    files = {path.stem for path in (ROOT / "deploy" / "automations").glob("*.yaml")}
+    assert {row[0] for row in table("docs/alerts.md", "Automations", "name")} == files

@@ -32,9 +32,9 @@ class DirectoryObject(msgspec.Struct):
 
     id: str
     type: str = msgspec.field(default="", name="@odata.type")
+    removed: dict[str, Any] | None = msgspec.field(default=None, name="@removed")
     name: str | None = msgspec.field(default=None, name="displayName")
     """Where it is asked for."""
-    removed: dict[str, Any] | None = msgspec.field(default=None, name="@removed")
 
     @property
     def is_user(self) -> bool:

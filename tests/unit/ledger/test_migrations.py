@@ -17,6 +17,7 @@ import ledger
 from directory.errors import ConfigurationError
 from ledger.database import Database
 from ledger.migrations import FOLDER, REVISIONS, VERSION_TABLE, bring_up_to_date, upgrade
+from ledger.plans import Decided
 from ledger.results import Document
 from ledger.schema import Table
 from tests.unit.ledger.entries import PLAN, TARGET, a_run
@@ -130,6 +131,9 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         assert book.pictures.frame("okta").rows() == ([] if script.stem < "v0005" else picture)
         assert book.pictures.content("b" * 64) == (None if script.stem < "v0005" else b"png")
         assert book.ownership.feeds("okta").rows() == ([("devs", "g1", "Devs")] if snapshot else [])
+        decided = [Decided("approve", "jane", AT, "as agreed")]
+        assert book.plans.decisions(PLAN) == ([] if script.stem < "v0006" else decided)
+        assert [q.plan_id for q in book.questions.open("okta")] == ([] if script.stem < "v0006" else [PLAN])
 
 
 def test_an_older_ledger_is_upgraded_when_it_is_opened(url: str, tmp_path: Path):

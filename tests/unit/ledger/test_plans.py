@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 
 import ledger
 from directory.errors import UnknownRecord
-from ledger.plans import PlanState
+from ledger.plans import Decided, PlanState
 from tests.unit.ledger.entries import PLAN, TARGET, a_plan, a_run
 
 MORNING = datetime(2026, 11, 24, 6, 5, 12, tzinfo=UTC)
@@ -122,6 +122,25 @@ def test_an_approval_names_who_gave_it_and_is_found_by_the_beginning_of_the_id(b
 
     assert (approved.state, approved.approved_by, approved.approved_at) == ("approved", "jane", MORNING)
     assert book.plans.get(PLAN) == approved
+
+
+def test_what_was_decided_on_a_plan_is_kept_in_order_and_the_last_word_counts(book: ledger.Ledger):
+    a_plan(book)
+    assert book.plans.decisions(PLAN) == []
+
+    rejected = book.plans.decide(PLAN, "reject", by="jane", comment="ask HR", at=MORNING)
+    assert (rejected.state, rejected.approved_by) == ("rejected", None)
+    book.plans.decide(PLAN, "reject", by="jane", comment="ask HR", at=MORNING + timedelta(minutes=1))
+    divided = book.plans.decide(PLAN, "approve additions only", by="joe", at=MORNING + timedelta(minutes=2))
+    assert divided.state == "rejected"
+    approved = book.plans.decide("7c1f0a", "approve", by="joe", at=MORNING + timedelta(minutes=3))
+
+    assert (approved.state, approved.approved_by) == ("approved", "joe")
+    assert book.plans.decisions(PLAN) == [
+        Decided("reject", "jane", MORNING, "ask HR"),
+        Decided("approve additions only", "joe", MORNING + timedelta(minutes=2), None),
+        Decided("approve", "joe", MORNING + timedelta(minutes=3), None),
+    ]
 
 
 def test_the_state_of_a_plan_that_never_was_cannot_be_set(book: ledger.Ledger):

@@ -192,10 +192,10 @@ def test_both_parts_make_the_whole_and_end_where_it_would(world: World, limits: 
     ledger = Ledger.of(world.present)
     carry_out(plan, one_by_one, ledger)
     carry_out(plan.waiting, one_by_one, ledger)
-    assert _by_name(one_by_one) == _by_name(at_once)
+    assert by_name(one_by_one) == by_name(at_once)
 
 
-def _by_name(model: Model) -> dict[str, tuple[Any, ...]]:
+def by_name(model: Model) -> dict[str, tuple[Any, ...]]:
     """Accounts and their groups by username: ids of new accounts follow the order in which they are made."""
     return {
         row["username"]: (row["email"], row["display_name"], row["permission"], model.groups_of(number))

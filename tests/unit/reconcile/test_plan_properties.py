@@ -215,9 +215,9 @@ def _assert_synced(
         assert expected["display_name"] in (None, row["display_name"])
     else:
         # Access is nothing of the details: a returner is given back what was taken from them.
-        memories = world.present.memories.filter(external_id=external_id, kind="permission")["name"].to_list()
+        grants = world.present.memories.filter(external_id=external_id, kind="permission")["name"].to_list()
         kept = before.accounts[number]
-        assert row in (kept, *({**kept, "permission": permission} for permission in memories))
+        assert row in (kept, *({**kept, "permission": permission} for permission in grants))
     had, has = before.groups_of(number), model.groups_of(number)
     if not row["mutable_groups"]:
         assert has == had
