@@ -13,6 +13,7 @@ from prefect.exceptions import Pause
 from prefect.states import Failed
 
 from directory.errors import UsersyncError
+from flows.crashed import end_crashed
 from flows.state import state_of
 from flows.stopping import orderly_stop
 from flows.watching import FlowObserver
@@ -43,6 +44,7 @@ async def conducted(
                 whole=full,
             ) as shop:
                 observer.begin(shop.sync.name)
+                await end_crashed(shop)
                 try:
                     ending = await run(shop)
                 except Pause:  # it asks, and goes on in another process

@@ -1,4 +1,4 @@
-"""Until when a sync's secrets and certificates are good, as far as it can be known without a request."""
+"""Until when a sync's secrets and certificates are good, as far as the sync file, certificates and blocks say."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from connectors.catalog import Side
 from connectors.certificates import last_days
 from connectors.secret import resolve_secret
 from directory.errors import ConfigurationError
 from reconcile.expiry import Expiring, Expiry, expiring
+from tasks.secrets import expiries_of_blocks
 from tasks.sync_file import SyncFile
 
 __all__ = ["expiring_secrets", "known_expiries"]
@@ -23,7 +26,7 @@ def expiring_secrets(sync: SyncFile, today: date) -> list[Expiring]:
 
 
 def known_expiries(sync: SyncFile) -> list[Expiry]:
-    """The days that the sync file gives, and those in the certificates that it names.
+    """The days that the sync file gives, and those in the certificates and the Prefect blocks that it names.
 
     What cannot be read is left out: the connector that needs it says so better.
     """
@@ -31,7 +34,7 @@ def known_expiries(sync: SyncFile) -> list[Expiry]:
     found = [*_given("source", days.source_expires), *_given("target", days.target_expires)]
     found += _in_certificates("source", sync.source)
     found += _in_certificates("target", sync.target)
-    return found
+    return [*found, *_in_blocks("source", sync.source), *_in_blocks("target", sync.target)]
 
 
 def _given(side: Side, on: date | None) -> list[Expiry]:
@@ -51,6 +54,16 @@ def _in_certificates(side: Side, settings: object) -> Iterator[Expiry]:
             # Until the last of them ends, an older one beside it does no harm.
             what = f"the last certificate of the {side}'s {key} ({path})"
             yield from (Expiry(on, side, what) for on in sorted(ends)[-1:])
+
+
+def _in_blocks(side: Side, settings: object) -> list[Expiry]:
+    if not isinstance(settings, BaseModel):
+        return []
+    try:
+        days = expiries_of_blocks(settings)
+    except (ConfigurationError, ValueError):
+        return []
+    return [Expiry(on, side, f"the {side}'s secret {reference}") for reference, on in days.items()]
 
 
 def _ends(read: Callable[[], str]) -> list[date]:

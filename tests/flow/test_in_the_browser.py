@@ -71,14 +71,9 @@ def test_a_sync_is_started_from_its_form_and_its_artifacts_are_read(
     trend = page.get_by_role("img", name=re.compile("runs"))
     trend.scroll_into_view_if_needed()
     assert trend.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-    visitor.photograph("trend")
     visitor.open_artifact(flow_run_id, "staff-changes")
     for joiner in joiners:
         page.get_by_text(joiner.username.partition("@")[0]).first.wait_for()
-    one, *others = sorted(joiner.username.partition("@")[0] for joiner in joiners)
-    page.get_by_placeholder("Search").fill(one)
-    page.get_by_role("cell", name=others[0]).first.wait_for(state="hidden")
-    page.get_by_role("cell", name=one, exact=True).first.wait_for()
     visitor.photograph("changes")
     visitor.open_artifact(flow_run_id, "staff-document")
     page.get_by_text(f"{office.folder}/results/").first.wait_for()

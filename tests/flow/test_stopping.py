@@ -16,7 +16,7 @@ from ledger.leases import Lease
 from tasks.lease import holding
 from tasks.observer import Unobserved
 from tests.e2e.stage import Stage
-from tests.flow.server import PrefectServer, flow_host, wait_for
+from tests.flow.server import FlowHost, PrefectServer, flow_host, wait_for
 
 
 async def in_the_run_itself() -> None:
@@ -100,3 +100,23 @@ def test_a_process_that_is_asked_to_end_in_mid_load_notes_its_end_in_the_ledger(
     stage.bitbucket.faults.clear()
     assert stage.sync().ending.exit_code == 0
     assert stage.repeated() == []
+
+
+def test_a_flow_run_that_was_killed_with_all_its_keepers_does_not_run_for_ever(
+    server: PrefectServer, host: FlowHost, stage: Stage
+) -> None:
+    stage.bitbucket.faults.slow(0.2, method="WRITE", times=None)
+    with flow_host(server, "killed") as doomed, ThreadPoolExecutor() as aside:
+        ended = aside.submit(doomed.sync, stage)
+        wait_for(lambda: stage.effects or None, "the first change in Bitbucket")
+        doomed.process.kill()
+        with pytest.raises(AssertionError, match="has ended"):
+            ended.result()
+    with stage.ledger() as book:
+        (run,) = book.runs.latest()
+    assert server.flow_run(str(run.flow_run_id))["state_type"] == "RUNNING"
+    stage.bitbucket.faults.clear()
+    assert host.sync(stage).type == "COMPLETED"
+    assert server.flow_run(str(run.flow_run_id))["state_type"] == "CRASHED"
+    assert stage.repeated() == []
+    stage.assert_settled()

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+import tasks.secrets
+from connectors.catalog import parse_settings
 from tasks.expiries import expiring_secrets, known_expiries
 from tasks.sync_file import SecretsSection
 
@@ -63,6 +65,15 @@ def test_of_authorities_the_last_counts(tmp_path: Path) -> None:
     (found,) = known_expiries(sync(target=SimpleNamespace(ca_bundle=bundle)))
     assert (found.side, found.on) == ("target", date(2026, 12, 4))
     assert str(bundle) in found.what
+
+
+def test_a_block_says_until_when_it_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = "block:usersync-okta/production/token"
+    okta = parse_settings("source", {"kind": "okta", "url": "https://a.okta.com", "token": reference})
+    document = SimpleNamespace(data={"token": "0123", "expires_on": "2027-01-31"})
+    monkeypatch.setattr(tasks.secrets, "_document", lambda place: document)
+    (known,) = known_expiries(sync(source=okta))
+    assert (known.on, known.side, known.what) == (date(2027, 1, 31), "source", f"the source's secret {reference}")
 
 
 def test_what_cannot_be_read_is_left_to_the_connector(tmp_path: Path) -> None:
