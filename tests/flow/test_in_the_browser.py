@@ -109,3 +109,51 @@ def test_a_wrong_name_ends_with_words_for_the_person_who_wrote_it(server: Prefec
     assert "otka" in message
     assert "name a file under syncs/" in message
     assert "Traceback" not in message
+
+
+@pytest.fixture
+def held(office: Stage) -> Iterator[Stage]:
+    """A sync that asks, and whose next plan is held."""
+    office.write_sync_file(approval={"on_hold": "ask", "ask_for_hours": 1})
+    office.company.lose(0.15)
+    office.company.hire(2)
+    office.mark()
+    yield office
+    office.write_sync_file()
+
+
+def test_a_held_plan_is_read_and_approved_on_the_form_of_its_run(
+    server: PrefectServer, held: Stage, visitor: Visitor
+) -> None:
+    flow_run_id = start_from_form(visitor, held)
+    visitor.see_state("Suspended")
+    ((_, plan_id),) = runs_of(held, flow_run_id)
+    form = visitor.open_question()
+    form.get_by_text(f"May plan {str(plan_id)[:8]} be applied?").wait_for()
+    form.get_by_text(re.compile("deactivations, at most .* allowed")).wait_for()
+    visitor.photograph("question")
+
+    visitor.resume()
+    visitor.page.get_by_text("'decision' is a required property").first.wait_for()
+    assert server.flow_run(flow_run_id)["state_name"] == "Suspended"
+    assert held.writes == []
+
+    visitor.answer("approve", "Ada Lovelace")
+    visitor.photograph("answer")
+    visitor.resume()
+    visitor.see_state("Completed")
+    with held.ledger() as ledger:
+        stored = ledger.plans.get(str(plan_id))
+    assert (stored.state, stored.approved_by) == ("applied", "Ada Lovelace")
+    held.assert_settled()
+
+
+def test_a_held_plan_is_rejected_on_the_form_of_its_run(server: PrefectServer, held: Stage, visitor: Visitor) -> None:
+    flow_run_id = start_from_form(visitor, held)
+    visitor.see_state("Suspended")
+    visitor.open_question()
+    visitor.answer("reject", "Grace Hopper")
+    visitor.resume()
+    visitor.see_state("Rejected")
+    assert "rejected by Grace Hopper" in server.flow_run(flow_run_id)["state"]["message"]
+    assert held.writes == []
