@@ -57,7 +57,11 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def shell(server: PrefectServer, office: Stage) -> Shell:
-    environment = server.environment | environment_of(office) | {"USERSYNC_CHECKOUT": str(ROOT), "USERSYNC_PYTHON": sys.executable}
+    environment = (
+        server.environment
+        | environment_of(office)
+        | {"USERSYNC_CHECKOUT": str(ROOT), "USERSYNC_PYTHON": sys.executable}
+    )
 
     def run(command: str, *more: str, **names: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
