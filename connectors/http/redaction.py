@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from connectors.http.library import LIBRARY_LOGGERS
 
@@ -24,6 +27,8 @@ _HEADERS: Final = re.compile(
     r"(b?[\"']?(?:set-cookie|cookie|authorization|proxy-authorization)[\"']?\s*[,:]\s*)(b?[\"'][^\"']*[\"']|[^\r\n]+)",
     re.IGNORECASE,
 )
+_TELLING: Final = 5
+"""Letters from the beginning of a secret that are no coincidence."""
 _USERINFO: Final = re.compile(r"(://)[^/\s@]+@")
 
 
@@ -37,16 +42,37 @@ def redacted(text: str) -> str:
 
 
 class Redactor:
-    """Hides the secrets in use wherever they stand, besides what looks like one."""
+    """Hides the secrets in use wherever they stand, besides what looks like one.
+
+    Answers write them in their own ways: JSON and HTML escape, addresses quote, and an excerpt may end within one.
+    """
 
     def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
         self._secrets = secrets
         """Asked each time, since tokens change."""
 
     def __call__(self, text: str) -> str:
-        for secret in sorted(filter(None, self._secrets()), key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
+        written = {spelling for secret in filter(None, self._secrets()) for spelling in _spellings(secret)}
+        for spelling in sorted(written, key=len, reverse=True):
+            text = _without_beginning(text.replace(spelling, HIDDEN), spelling)
         return redacted(text)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    yield secret
+    for ascii_only in (True, False):
+        yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+    for quotes in (True, False):
+        yield html.escape(secret, quote=quotes)
+    yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
+
+
+def _without_beginning(text: str, spelling: str) -> str:
+    """The text, unless it ends in the middle of a secret: then without what there is of it."""
+    for length in range(len(spelling) - 1, _TELLING - 1, -1):
+        if text.endswith(spelling[:length]):
+            return text[:-length] + HIDDEN
+    return text
 
 
 class _HideSecrets(logging.Filter):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx
@@ -150,15 +151,28 @@ class FlowHost:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def sync(self, stage: Stage, *, again: str | None = None) -> Ended:
-        return self.run("sync", stage, again=again)
+    def sync(
+        self, stage: Stage, *, again: str | None = None, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Ended:
+        return self.run("sync", stage, again=again, environment=environment)
 
-    def run(self, flow: str, stage: Stage, *, again: str | None = None, **parameters: str) -> Ended:
-        """Run a flow on a stage; `again` is the id of a flow run that is to be run once more."""
+    def run(
+        self,
+        flow: str,
+        stage: Stage,
+        *,
+        again: str | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        **parameters: str,
+    ) -> Ended:
+        """Run a flow on a stage; `again` is the id of a flow run that is to be run once more.
+
+        What `environment` names stays set for later runs of this host.
+        """
         order = {
             "flow": flow,
             "parameters": {"sync_file": str(stage.sync_file), **parameters},
-            "environment": environment_of(stage),
+            "environment": {**environment_of(stage), **environment},
         }
         return Ended(**self._order(order | ({} if again is None else {"again": again})))
 

@@ -129,7 +129,7 @@ class BitbucketApi:
         """
         answer = await self._ask(write.method, self._root + write.path, write.deed, write)
         if not answer.is_success:
-            raise refusal(answer.status, answer.content, write.deed)
+            raise refusal(answer.status, answer.content, write.deed, hide=self._client.redact)
 
     def give_up(self, error: CredentialsRefused) -> None:
         """Send nothing more: the login lacks the permission that everything needs."""
@@ -159,7 +159,7 @@ class BitbucketApi:
         if answer.status == 404:
             return None
         if not answer.is_success:
-            raise refusal(answer.status, answer.content, deed)
+            raise refusal(answer.status, answer.content, deed, hide=self._client.redact)
         try:
             found: Kind = decode_json(answer.content, kind)
         except ValueError as error:  # msgspec's errors are ValueErrors
@@ -191,7 +191,13 @@ class BitbucketApi:
     def _in_words(self, error: UsersyncError, deed: Deed) -> UsersyncError:
         """The client's error with what it was for; a refused login as Bitbucket explains it."""
         if isinstance(error, CredentialsRefused) and self._refused is not None:
-            return refusal(self._refused.status, self._refused.content, deed, reading=self._refused.method == "GET")
+            return refusal(
+                self._refused.status,
+                self._refused.content,
+                deed,
+                reading=self._refused.method == "GET",
+                hide=self._client.redact,
+            )
         if isinstance(error, NotFound):
             return refusal(404, b"", deed)
         kind = type(error)

@@ -7,12 +7,14 @@ servers from 5.x to 10.x. Two things the description does not tell: a missing pe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 from pydantic import SecretStr
 
+from connectors.http.redaction import redacted
 from connectors.targets.bitbucket.wire import ErrorRow, Errors
 from directory.errors import (
     AlreadyExists,
@@ -96,11 +98,13 @@ def is_login_refused(method: str, status: int, body: bytes) -> bool:
     return status == 401
 
 
-def refusal(status: int, body: bytes, deed: Deed, *, reading: bool = False) -> UsersyncError:
-    """The error to raise for an answer that is none of the documented successes."""
+def refusal(
+    status: int, body: bytes, deed: Deed, *, reading: bool = False, hide: Callable[[str], str] = redacted
+) -> UsersyncError:
+    """The error to raise for an answer that is none of the documented successes; `hide` takes secrets out of it."""
     rows = _error_rows(body)
     names = exception_names(body)
-    said = _said(status, rows, deed)
+    said = hide(_said(status, rows, deed))
     login = next((_LOGIN_REFUSALS[name] for name in names if name in _LOGIN_REFUSALS), None)
     if is_login_refused("GET" if reading else "", status, body):
         kind = PermissionMissing if "AuthorisationException" in names else CredentialsRefused

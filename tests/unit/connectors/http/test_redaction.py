@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
 import logging
 import traceback
+from urllib.parse import quote, quote_plus
 
 import pytest
 from pydantic import SecretStr
@@ -12,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from connectors.http.auth import ClientSecret, TokenProvider, basic, bearer
 from connectors.http.client import HttpClient
 from connectors.http.library import httpx
-from connectors.http.redaction import hide_secrets_in_library_logs, redacted
+from connectors.http.redaction import HIDDEN, Redactor, hide_secrets_in_library_logs, redacted
 from connectors.http.retry import RetryPolicy
 from directory.errors import UsersyncError
 from tests.unit.connectors.http.small_server import BrokenAnswer, Sleeps, answering, ok, status
@@ -35,6 +38,36 @@ MARK = "MARKED-SECRET-91f3"
 )
 def test_what_looks_like_a_credential_is_hidden(text):
     assert MARK not in redacted(text)
+
+
+SPELT = 'Mark "7461" <a>/b+é&c'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        SPELT,
+        json.dumps(SPELT),
+        json.dumps(SPELT, ensure_ascii=False),
+        html.escape(SPELT),
+        html.escape(SPELT, quote=False),
+        quote(SPELT),
+        quote(SPELT, safe=""),
+        quote_plus(SPELT),
+    ],
+)
+def test_a_secret_is_hidden_however_an_answer_writes_it(written):
+    hide = Redactor(lambda: [SPELT])
+    assert hide(f"you sent {written}, which is wrong") == f"you sent {written}, which is wrong".replace(
+        written.strip('"'), HIDDEN
+    )
+
+
+@pytest.mark.parametrize("length", range(5, len(MARK)))
+def test_a_secret_that_was_cut_off_at_the_end_is_hidden(length):
+    hide = Redactor(lambda: [MARK])
+    assert hide(f"you sent {MARK[:length]}") == f"you sent {HIDDEN}"
+    assert hide(f"you sent {MARK[:length]} twice") == f"you sent {MARK[:length]} twice"
 
 
 def test_ordinary_text_stays_as_it_is():
