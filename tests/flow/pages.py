@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 from playwright.sync_api import TimeoutError as WaitedInVain
 
 from tests.flow.server import PrefectServer
@@ -24,6 +23,8 @@ KNOWN_OUTSIDE = frozenset({"sr-client-cfg.amplitude.com"})
 
 PATIENCE_MS = 90_000
 """The first page takes more than 30 seconds of a machine that does much else."""
+expect.set_options(timeout=PATIENCE_MS)
+_BUSY = 503
 _COLOURS = 256
 _PRESSES = 3
 
@@ -58,30 +59,35 @@ class Visitor:
         self.page.get_by_role("menuitem", name="Custom run").click()
         expect(self.page.get_by_label("sync_file")).to_be_visible()
 
-    def write(self, label: str | re.Pattern[str], text: str) -> None:
-        field = self.page.get_by_label(label)
+    def write(self, label: str, text: str) -> None:
+        field = self.page.get_by_label(label, exact=True)
         field.fill(text)
         field.blur()
 
-    def _press(self, button: Locator, sends: str) -> None:
-        """Until it sends its request: these forms lose a click that comes right after a field was written in."""
+    def _press(self, button: Locator, sends: str) -> Response:
+        """Until it sends its request, and that is answered: these forms lose a click that comes right after a field
+        was written in, and a server with SQLite says now and then that it is busy.
+        """
         for _ in range(_PRESSES):
             try:
-                with self.page.expect_request(lambda sent: sent.url.endswith(sends), timeout=PATIENCE_MS / 3):
+                with self.page.expect_response(lambda got: got.url.endswith(sends), timeout=PATIENCE_MS / 3) as answer:
                     button.click()
             except WaitedInVain:
                 continue
-            return
-        raise AssertionError(f"pressed {_PRESSES} times, and {sends} was not asked for")
+            if answer.value.status != _BUSY:
+                return answer.value
+        raise AssertionError(f"pressed {_PRESSES} times, and {sends} was not asked for or not answered")
 
     def submit(self) -> str:
-        """Send the form; returns the id of the flow run that it started."""
-        self._press(self.page.get_by_role("button", name="Submit"), "/create_flow_run")
-        self.page.get_by_role("button", name="View run").click()
-        self.page.wait_for_url("**/runs/flow-run/**")
-        # What a notice says stays in the way for as long as the pointer rests on it.
-        self.page.mouse.move(0, 0)
-        return urlsplit(self.page.url).path.rpartition("/")[2]
+        """Send the form; returns the id of the flow run that it started, whose page is open then.
+
+        Not by way of the notice that leads there: it goes away by itself after a few seconds.
+        """
+        answer = self._press(self.page.get_by_role("button", name="Submit"), "/create_flow_run")
+        assert answer.ok, answer.text()
+        flow_run_id = str(answer.json()["id"])
+        self.open_run(flow_run_id)
+        return flow_run_id
 
     def open_run(self, flow_run_id: str) -> None:
         self.page.goto(f"{self._base}/v2/runs/flow-run/{flow_run_id}")
@@ -107,6 +113,18 @@ class Visitor:
         expect(form.get_by_label("Decision")).to_contain_text(decision)
 
     def resume(self) -> None:
+        """Send the form until it is taken: what was written in last may come too late for the first time."""
+        form = self.page.get_by_role("dialog")
+        for _ in range(_PRESSES):
+            self.try_to_resume()
+            try:
+                form.wait_for(state="hidden", timeout=PATIENCE_MS / 3)
+            except WaitedInVain:
+                continue
+            return
+        raise AssertionError(f"refused {_PRESSES} times")
+
+    def try_to_resume(self) -> None:
         button = self.page.get_by_role("dialog").get_by_role("button", name="Resume", exact=True)
         self._press(button, "/resume")
 
@@ -119,6 +137,21 @@ class Visitor:
         """Retry the run whose page is open, and say yes when asked whether that is meant."""
         self.choose("Retry")
         self.page.get_by_role("alertdialog").get_by_role("button", name="Retry").click()
+
+    def make_block(self, type_slug: str, name: str, **fields: str) -> None:
+        """Fill in the form of a type of blocks, from its place in the catalog, by the labels of its fields."""
+        self.page.goto(f"{self._base}/v2/blocks/catalog/{type_slug}")
+        self.page.get_by_role("link", name="Create").click()
+        self.page.get_by_label("Name", exact=True).fill(name)
+        for label, text in fields.items():
+            self.write(f"{label} (Optional)", text)
+        self.photograph("block")
+        save = self.page.get_by_role("button", name="Save", exact=True)
+        self._press(save, "/block_documents/")
+        self.page.wait_for_url("**/blocks/block/**")
+        # The address changes before the page does.
+        expect(save).to_have_count(0)
+        expect(self.page.get_by_text(name, exact=True).first).to_be_visible()
 
     def open_artifact(self, flow_run_id: str, key: str) -> None:
         """By way of the run's tab of artifacts."""

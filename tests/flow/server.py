@@ -234,13 +234,29 @@ def prefect_server(folder: Path) -> Iterator[PrefectServer]:
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/api"
-    with process(command, log, environment) as running, httpx.Client(base_url=url, timeout=30) as http:
+    with (
+        process(command, log, environment) as running,
+        httpx.Client(base_url=url, timeout=30, transport=_Patient()) as http,
+    ):
         deadline = time.monotonic() + START_SECONDS
         while not _healthy(http):
             if running.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the Prefect server did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.2)
         yield PrefectServer(url, home, http)
+
+
+class _Patient(httpx.HTTPTransport):
+    """Asks again when Prefect's SQLite file was locked (503), as Prefect's own client does."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for wait in (0.2, 0.5, 1.0, 2.0):
+            answer = super().handle_request(request)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer
+            answer.close()
+            time.sleep(wait)
+        return super().handle_request(request)
 
 
 def _healthy(http: httpx.Client) -> bool:

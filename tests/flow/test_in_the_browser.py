@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sandbox.bitbucket import Fault
+from sandbox.okta import SSWS_TOKEN
 from tests import browser
 from tests.e2e.stage import Stage
 from tests.flow.server import PrefectServer
 from tests.flow.test_deployed import deployed, office, runs_of, shell, worker
+from tests.flow.test_secrets import registered
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.flow.pages import Visitor
 
-__all__ = ["deployed", "office", "shell", "worker"]
+__all__ = ["deployed", "office", "registered", "shell", "worker"]
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +47,12 @@ def visitor(chromium: Browser, server: PrefectServer, worker: None) -> Iterator[
     person = Visitor(chromium, server)
     yield person
     person.leave()
+
+
+def assert_settled(stage: Stage) -> None:
+    """In a thread of its own: Playwright keeps an event loop running in this one, and a stage starts its own."""
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(stage.assert_settled).result()
 
 
 def start_from_form(visitor: Visitor, stage: Stage) -> str:
@@ -97,7 +106,20 @@ def test_a_failed_run_is_retried_by_its_button_and_repeats_nothing(
     assert office.repeated() == []
     (first, plan_id), (second, same_plan_id) = runs_of(office, flow_run_id)
     assert (first, second, same_plan_id) == ("partial", "succeeded", plan_id)
-    office.assert_settled()
+    assert_settled(office)
+
+
+def test_a_token_is_kept_in_a_block_by_its_form_and_a_sync_reads_it(
+    server: PrefectServer, office: Stage, visitor: Visitor, registered: None
+) -> None:
+    visitor.make_block("usersync-okta", "by-hand", Token=SSWS_TOKEN)
+    assert SSWS_TOKEN not in visitor.page.content()
+    office.write_sync_file(source={"token": "block:usersync-okta/by-hand/token"})
+    try:
+        flow_run_id = start_from_form(visitor, office)
+        server.wait_for_state(flow_run_id, "Completed", "Nothing to do")
+    finally:
+        office.write_sync_file()
 
 
 def test_a_wrong_name_ends_with_words_for_the_person_who_wrote_it(server: PrefectServer, visitor: Visitor) -> None:
@@ -133,7 +155,7 @@ def test_a_held_plan_is_read_and_approved_on_the_form_of_its_run(
     form.get_by_text(re.compile("deactivations, at most .* allowed")).wait_for()
     visitor.photograph("question")
 
-    visitor.resume()
+    visitor.try_to_resume()
     visitor.page.get_by_text("'decision' is a required property").first.wait_for()
     assert server.flow_run(flow_run_id)["state_name"] == "Suspended"
     assert held.writes == []
@@ -145,7 +167,7 @@ def test_a_held_plan_is_read_and_approved_on_the_form_of_its_run(
     with held.ledger() as ledger:
         stored = ledger.plans.get(str(plan_id))
     assert (stored.state, stored.approved_by) == ("applied", "Ada Lovelace")
-    held.assert_settled()
+    assert_settled(held)
 
 
 def test_a_held_plan_is_rejected_on_the_form_of_its_run(server: PrefectServer, held: Stage, visitor: Visitor) -> None:

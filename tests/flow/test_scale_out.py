@@ -24,6 +24,10 @@ from tests.flow.witness import Witness
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(clusters.missing() is not None, reason=str(clusters.missing())),
+    pytest.mark.skipif(
+        "USERSYNC_SCALE_OUT_RUNS" not in os.environ,
+        reason="does not apply: a quarter of an hour on a machine of its own, where USERSYNC_SCALE_OUT_RUNS is set",
+    ),
 ]
 
 TARGETS = 4
