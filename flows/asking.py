@@ -27,6 +27,7 @@ from prefect.states import Failed
 from pydantic import Field
 
 from flows.pipeline import end_rejected, run_sync
+from flows.state import SUPERSEDED
 from ledger.plans import Decision
 from ledger.questions import Question
 from reconcile.additions import divide
@@ -171,7 +172,7 @@ async def _supersede_others(shop: Workshop, plan_id: str | None) -> Question | N
         if waits:
             message = f"plan {asked.plan_id[:8]} is refused by flow run {shop.flow_run_id}: {_SAID_OF_OLDER}"
             async with get_client() as client:
-                ended: Any = Failed(name="Superseded", message=message)
+                ended: Any = Failed(name=SUPERSEDED, message=message)
                 await client.set_flow_run_state(UUID(asked.flow_run_id), ended, force=True)
     return same
 

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 from uuid import UUID
 
+import prefect
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.exceptions import Pause
@@ -47,7 +48,10 @@ async def run(order: dict[str, Any]) -> dict[str, Any]:
         async with get_client() as client:
             flow_run = await client.read_flow_run(UUID(order["again"]))
     try:
-        state: Any = await run_flow_async(flow, flow_run=flow_run, parameters=order["parameters"], return_type="state")
+        with prefect.tags("usersync"):
+            state: Any = await run_flow_async(
+                flow, flow_run=flow_run, parameters=order["parameters"], return_type="state"
+            )
     except Pause:
         return {"id": order["again"], "type": "PAUSED", "name": "Suspended", "message": ""}
     return {

@@ -202,7 +202,10 @@ def environment_of(stage: Stage) -> dict[str, str]:
 @contextmanager
 def flow_host(server: PrefectServer, name: str = "host") -> Iterator[FlowHost]:
     log = server.home.with_name(f"{name}.log")
-    environment = server.environment | {"PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2"}
+    environment = server.environment | {
+        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    }
     with log.open("wb") as output:
         running = subprocess.Popen(
             [sys.executable, "-m", "tests.flow.host"],

@@ -10,15 +10,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.stage import Stage
-from tests.flow.server import ROOT, FlowHost, PrefectServer, wait_for
+from flows.state import BUSY, ENDING_NAMES, SUPERSEDED
+from tests.e2e.stage import Stage, staged
+from tests.flow.server import ROOT, FlowHost, PrefectServer, flow_host, wait_for
 
 NAMES = {path.stem for path in (ROOT / "deploy" / "automations").glob("*.yaml")}
 
@@ -213,6 +216,47 @@ def test_a_mistake_is_refused_and_nothing_is_switched_on(server: PrefectServer, 
     assert refused.returncode == 2, refused.stderr
     assert said in " ".join(refused.stderr.split())
     assert automations(server) == {}
+
+
+def test_a_run_that_is_not_heard_of_is_crashed_and_one_that_ended_or_waits_is_not(
+    server: PrefectServer, host: FlowHost, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: None
+) -> None:
+    # Heartbeats come every 30 seconds, which is as often as Prefect can.
+    on = command(server, "--on", "silent", "--hours", str(45 / 3600))
+    assert on.returncode == 0, on.stderr
+    elsewhere = tmp_path / "other"
+    elsewhere.mkdir()
+    with staged(elsewhere, monkeypatch) as other:
+        over = [host.sync(other), host.run("plan", other)]
+        other.company.lose(0.15)
+        over.append(host.sync(other))
+        assert [run.name for run in over] == ["Completed", "Nothing to do", "Held"], over
+        stage.bitbucket.faults.slow(0.2, method="WRITE", times=None)
+        with flow_host(server, "silenced") as doomed, ThreadPoolExecutor() as aside:
+            ended = aside.submit(doomed.sync, stage)
+            wait_for(lambda: stage.effects or None, "the first change in Bitbucket")
+            doomed.process.kill()
+            with pytest.raises(AssertionError, match="has ended"):
+                ended.result()
+        with stage.ledger() as book:
+            (run,) = book.runs.latest()
+        crashed = server.wait_for_state(str(run.flow_run_id), "Crashed", seconds=120)
+        assert "Nothing was heard of this run" in crashed["state"]["message"]
+        assert [server.flow_run(run.id)["state_name"] for run in over] == [run.name for run in over]
+
+
+@pytest.mark.parametrize("name", ["silent", "never-begun"])
+def test_whatever_may_follow_is_expected(name: str) -> None:
+    """A state that is not in the list would be changed to Crashed some time after the run came to it."""
+    raw = yaml.safe_load((ROOT / "deploy" / "automations" / f"{name}.yaml").read_text(encoding="utf-8"))
+    expected = {event.removeprefix("prefect.flow-run.") for event in raw["trigger"]["expect"]}
+    assert {*ENDING_NAMES.values(), BUSY, SUPERSEDED} <= expected
+    assert {"Suspended", "Paused", "AwaitingRetry", "Scheduled", "TimedOut", "Cancelled"} <= expected
+    begun = {"Running", "Rerunning", "Retrying"}
+    given = begun if name == "never-begun" else {"heartbeat"}
+    assert given <= expected
+    assert name != "silent" or begun <= {event.rpartition(".")[2] for event in raw["trigger"]["after"]}
+    assert expected & {"Pending"} == set()
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

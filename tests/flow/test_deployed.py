@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ledger.retention import KEPT_RUNS
 from sandbox.bitbucket import Fault
 from tests.e2e.stage import Stage, staged
 from tests.flow.server import ROOT, PrefectServer, environment_of, process, wait_for
@@ -144,7 +148,7 @@ def test_deployments_are_stored_as_prefect_yaml_says(server: PrefectServer, depl
         assert stored["concurrency_options"]["collision_strategy"] == "ENQUEUE"
         assert stored["job_variables"] == {
             "command": f"{sys.executable} -m prefect.engine",
-            "env": {"PYTHONPATH": str(ROOT)},
+            "env": {"PYTHONPATH": str(ROOT), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"},
         }
         (step,) = stored["pull_steps"]
         assert step["prefect.deployments.steps.set_working_directory"] == {"directory": str(ROOT)}
@@ -250,6 +254,60 @@ def test_a_failed_flow_run_is_retried_by_hand_and_sends_only_what_is_missing(
     (first, plan_id), (second, same_plan_id) = runs_of(office, flow_run_id)
     assert (first, second, same_plan_id) == ("partial", "succeeded", plan_id)
     office.assert_settled()
+
+
+def test_a_run_whose_process_is_killed_is_crashed_and_retry_does_what_is_missing(
+    server: PrefectServer, office: Stage, shell: Shell, worker: None
+) -> None:
+    office.company.hire(40)
+    office.mark()
+    office.bitbucket.faults.slow(0.5, method="WRITE", times=None)
+    flow_run_id = start(server, office)
+    wait_for(lambda: office.effects or None, "the first change in Bitbucket")
+    with office.ledger() as ledger:
+        run = ledger.runs.find_by_flow_run(flow_run_id)
+    assert run is not None
+    os.kill(run.pid, signal.SIGKILL)
+    crashed = server.wait_for_state(flow_run_id, "Crashed")
+    assert crashed["state_type"] == "CRASHED"
+
+    office.bitbucket.faults.clear()
+    done = shell("retry", FLOW_RUN_ID=flow_run_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    server.wait_for_state(flow_run_id, "Completed")
+    assert office.repeated() == []
+    (first, plan_id), (second, same_plan_id) = runs_of(office, flow_run_id)
+    assert (first, second, same_plan_id) == ("crashed", "succeeded", plan_id)
+    office.assert_settled()
+
+
+def test_the_nightly_run_reads_everything_and_the_weekly_one_removes_what_is_old(
+    server: PrefectServer, office: Stage, worker: None
+) -> None:
+    def started(name: str, **parameters: str) -> str:
+        deployment = server.get(f"/deployments/name/{name}")
+        path = f"/deployments/{deployment['id']}/create_flow_run"
+        return str(server.post(path, parameters=parameters, state={"type": "SCHEDULED"})["id"])
+
+    nightly = started("reconcile/okta", sync_file=str(office.sync_file))
+    server.wait_for_state(nightly, "Nothing to do")
+    with office.ledger() as ledger:
+        before = len(ledger.runs.latest(limit=1000))
+        run = ledger.runs.find_by_flow_run(nightly)
+    assert run is not None
+    assert run.header["requests"]["source"] > 0
+
+    long_ago = datetime(2020, 2, 29, tzinfo=UTC)
+    with office.ledger() as ledger:
+        for day in range(KEPT_RUNS + 2):
+            at = long_ago + timedelta(days=day)
+            old = ledger.runs.start(sync="retired", mode="sync", target="bb", started_at=at)
+            ledger.runs.finish(old.id, "nothing_to_do", header={}, ended_at=at)
+    weekly = started("prune/ledger")
+    ended = server.wait_for_state(weekly, "Completed")
+    assert "removed: 2 runs" in ended["state"]["message"]
+    with office.ledger() as ledger:
+        assert len(ledger.runs.latest(limit=1000)) == before + KEPT_RUNS
 
 
 def test_a_run_that_is_cancelled_in_mid_load_ends_in_the_ledger_and_the_next_does_the_rest(

@@ -22,6 +22,15 @@ def test_a_state_is_completed_exactly_where_the_exit_code_is_0(status: Status) -
     assert state.message == "what happened. Next: what to do"
 
 
+def test_a_state_says_once_what_to_do_next() -> None:
+    from directory.errors import SourceUnavailable
+    from flows.state import state_of
+
+    error = SourceUnavailable("it did not answer", subject="okta", next_step="look at its status page")
+    state = state_of(Ending("20261124-060512-7k3f", "failed", None, str(error), "look at its status page", {}, None))
+    assert state.message == "okta: it did not answer. Next: look at its status page."
+
+
 def test_no_two_endings_share_a_state() -> None:
     from flows.state import ENDING_NAMES
 
