@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from no_change_flow import ROOT, prefect_server, process, run
+from no_change_flow import ROOT, as_deployed, prefect_server, process, run
 
 SHARE_PEOPLE, SHARE_GROUPS = 10_000, 500
 SCHEDULED_PEOPLE = 1_000
@@ -102,7 +102,7 @@ class Office:
     def __init__(self, api: str, home: Path) -> None:
         self.api = api
         self.home = home
-        self.environment = os.environ | {
+        self.environment = as_deployed() | {
             "PREFECT_API_URL": api,
             "PREFECT_HOME": str(home),
             "DO_NOT_TRACK": "1",

@@ -76,9 +76,10 @@ def schema(
         whole_json(sync_file_schema())
         return
     if of == "case":
+        from directory.field_help import described_schema
         from reconcile.cases import Case
 
-        whole_json(Case.model_json_schema())
+        whole_json(described_schema(Case))
         return
     from reconcile.results import schema as document_schema
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from connectors import catalog
 from connectors.secret import secret_fields
+from directory.field_help import field_help
 
 __all__ = ["EXPIRES_ON", "block_types", "type_slug"]
 
@@ -94,9 +95,9 @@ def _block_type(side: catalog.Side, kind: str, settings: type[BaseModel]) -> typ
             ]
         ),
     }
-    for path, field in secrets:
+    for path, model in secrets:
         name = path[-1]
-        help_text = _HELP.get(f"{kind} {name}") or field.description or f"What `{'.'.join(path)}` names."
+        help_text = _HELP.get(f"{kind} {name}") or field_help(model).get(name) or f"What `{'.'.join(path)}` names."
         # One secret of several is enough: which, the sync file says. An empty one is none.
         namespace["__annotations__"][name] = SecretStr
         namespace[name] = (

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.problems import Problem, nearest, problems
 from directory.errors import ConfigurationError
+from directory.field_help import described_schema
 
 if TYPE_CHECKING:
     from connectors.contract import Source, Target
@@ -128,7 +129,7 @@ def settings_schema(side: Side) -> dict[str, Any]:
     in another schema. Raises `ConfigurationError` where one from outside cannot be loaded."""
     alternatives = []
     for kind in _kinds(side):
-        schema = settings_model(side, kind).model_json_schema()
+        schema = described_schema(settings_model(side, kind))
         whole = _without_references(schema, schema.pop("$defs", {}))
         whole["required"] = ["kind", *(key for key in whole.get("required", []) if key != "kind")]
         alternatives.append(whole)

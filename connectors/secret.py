@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
 from pydantic import AfterValidator, BaseModel, SecretStr
-from pydantic.fields import FieldInfo
 
 from directory.errors import ConfigurationError
 
@@ -29,12 +28,12 @@ SecretReference = Annotated[str, AfterValidator(_check_reference)]
 """The type of a setting that names a secret."""
 
 
-def secret_fields(settings: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    """The fields that name a secret, each with the keys that lead to it, those of sections within included."""
+def secret_fields(settings: type[BaseModel]) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
+    """The fields that name a secret: the keys that lead to each, and the model it stands in. Sections within too."""
     for name, field in settings.model_fields.items():
         parts = list(_parts(field.annotation))
         if any(_names_a_secret(part) for part in [field, *parts]):
-            yield (name,), field
+            yield (name,), settings
         for part in parts:
             if isinstance(part, type) and issubclass(part, BaseModel):
                 yield from (((name, *path), inner) for path, inner in secret_fields(part))

@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from directory.field_help import described_schema
 from reconcile.plan import Finding, LeftBehind, Plan
 
 __all__ = [
@@ -81,7 +82,7 @@ PEOPLE_RESULTS = {
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OperationResult(_Record):
@@ -189,7 +190,7 @@ class RunDocument(_Record):
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a run's document."""
-    return RunDocument.model_json_schema()
+    return described_schema(RunDocument)
 
 
 def operation_counts(plan: Plan, journal: pl.DataFrame) -> dict[str, int]:

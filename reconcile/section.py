@@ -10,4 +10,4 @@ __all__ = ["Section"]
 class Section(BaseModel):
     """A section of a sync file: an unknown key is an error, and nothing changes after it was read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from connectors import catalog
 from connectors.problems import Problem, problems
 from directory.errors import ConfigurationError
+from directory.field_help import described_schema
 from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, People, Policy, Section
 from tasks.approval_settings import ApprovalSection
 from tasks.located_yaml import LocatedYaml, read_yaml
@@ -53,7 +54,7 @@ class SecretsSection(Section):
 class SyncFile(BaseModel):
     """A sync file as it was understood."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     """Names the sync in the ledger; the file's name without ending where it is not given. Renaming it starts anew."""
@@ -127,7 +128,7 @@ def placed(error: ConfigurationError, path: Path) -> ConfigurationError:
 
 def sync_file_schema() -> dict[str, Any]:
     """The JSON Schema of a sync file, for editors: with every source and target that can be had here."""
-    schema = SyncFile.model_json_schema()
+    schema = described_schema(SyncFile)
     schema["properties"]["source"] = catalog.settings_schema("source")
     schema["properties"]["target"] = catalog.settings_schema("target")
     schema["title"] = "usersync sync file"

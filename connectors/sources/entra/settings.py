@@ -59,7 +59,7 @@ def _tenant(tenant: str) -> str:
 class EntraSettings(BaseModel):
     """A tenant of Microsoft Entra ID, asked as an app registration with a client secret or a certificate."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["entra"] = "entra"
     tenant_id: Annotated[str, AfterValidator(_tenant)]

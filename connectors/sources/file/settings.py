@@ -35,7 +35,7 @@ Encoding = Annotated[str, AfterValidator(_text_encoding)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PeopleColumns(_Section):

@@ -50,7 +50,7 @@ AttributePath = Annotated[str, AfterValidator(_attribute_path)]
 class GoogleSettings(BaseModel):
     """A Google Workspace account, asked by a service account that acts for an administrator."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["google"] = "google"
     service_account_key: SecretReference

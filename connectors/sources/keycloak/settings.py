@@ -34,7 +34,7 @@ class KeycloakSettings(BaseModel):
     That role includes `query-users` and `query-groups`. No other one is needed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["keycloak"] = "keycloak"
     url: Annotated[str, Field(min_length=1)]

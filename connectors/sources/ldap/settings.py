@@ -64,7 +64,7 @@ Attribute = Annotated[str, AfterValidator(_attribute)]
 class LdapSettings(BaseModel):
     """An LDAP directory, asked with a simple bind over TLS."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["ldap"] = "ldap"
     product: ProductName

@@ -34,7 +34,7 @@ def _org_address(url: str) -> str:
 class OktaSettings(BaseModel):
     """An Okta organisation, asked with an API token or as a service app with a private key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["okta"] = "okta"
     url: Annotated[str, AfterValidator(_org_address)]

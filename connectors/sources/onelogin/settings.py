@@ -41,7 +41,7 @@ AttributePath = Annotated[str, AfterValidator(_attribute_path)]
 class OneLoginSettings(BaseModel):
     """A OneLogin account, asked with API credentials that may read all."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["onelogin"] = "onelogin"
     url: Annotated[str, AfterValidator(_account_address)]

@@ -67,7 +67,7 @@ Word = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     def _needs(self, kind: str, needed: Sequence[str], allowed: Sequence[str] = ()) -> None:
         """Raises ValueError where keys that belong to `kind` are missing, or others are given."""

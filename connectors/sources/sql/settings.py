@@ -47,7 +47,7 @@ Query = Annotated[str, AfterValidator(_query)]
 class SqlSettings(BaseModel):
     """A database, as a `url`, or as `dialect`, `host`, `port` and `database`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["sql"] = "sql"
     url: Annotated[str, AfterValidator(_address)] | None = None

@@ -30,7 +30,7 @@ def _base_url(url: str) -> str:
 class Rate(BaseModel):
     """A token bucket: `capacity` requests at once, then `refill_per_second` more each second."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     capacity: Annotated[int, Field(ge=1)]
     refill_per_second: Annotated[float, Field(gt=0)]
@@ -39,7 +39,7 @@ class Rate(BaseModel):
 class BitbucketSettings(BaseModel):
     """A Bitbucket Data Center, 6.7 to 9.4, and the account that usersync logs in with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["bitbucket"] = "bitbucket"
     url: Annotated[str, AfterValidator(_base_url)]

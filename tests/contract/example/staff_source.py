@@ -35,7 +35,7 @@ Row = TypeVar("Row")
 class StaffSettings(BaseModel):
     """What the `source` section of a sync file may say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["staff"] = "staff"
     url: Annotated[str, Field(min_length=1)]
