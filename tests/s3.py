@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Any
 
-__all__ = ["BUCKET", "missing", "server"]
+__all__ = ["BUCKET", "keys", "missing", "server"]
 
 BUCKET = "usersync-results"
 
@@ -20,7 +21,6 @@ def missing() -> str | None:
 @contextmanager
 def server() -> Iterator[str]:
     """The address of a server with an empty bucket, `BUCKET`."""
-    import boto3  # type: ignore[import-untyped]
     from moto.server import ThreadedMotoServer
 
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -28,15 +28,25 @@ def server() -> Iterator[str]:
     try:
         host, port = running.get_host_and_port()
         url = f"http://{host}:{port}"
-        client = boto3.client(
-            "s3",
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        client = _client(url)
         client.create_bucket(Bucket=BUCKET)
         client.close()
         yield url
     finally:
         running.stop()
+
+
+def keys(url: str) -> set[str]:
+    """Of all that lies in the bucket."""
+    client = _client(url)
+    found = client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    client.close()
+    return {one["Key"] for one in found}
+
+
+def _client(url: str) -> Any:
+    import boto3  # type: ignore[import-untyped]
+
+    return boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+    )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ledger.retention import KEPT_RUNS
 from sandbox.okta import SSWS_TOKEN
 from tests import s3
 from tests.e2e.stage import PASSWORD, Stage, staged
@@ -68,6 +71,28 @@ def test_a_document_goes_to_s3_and_is_read_back_from_there(tmp_path: Path, monke
         assert document["run"]["id"] == run_id
         assert len(document["people"]) == len(stage.company.people)
         assert document["run"]["applied"] == ending["applied"]
+
+
+def test_an_old_document_is_removed_from_s3_together_with_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3.server() as endpoint, set_up(tmp_path, monkeypatch) as stage:
+        ending = json.loads(usersync(stage, endpoint, "sync", str(stage.sync_file), "--json").stdout)
+        newer = json.loads(usersync(stage, endpoint, "sync", str(stage.sync_file), "--json").stdout)
+        for number in range(KEPT_RUNS):
+            with stage.ledger() as ledger:
+                run = ledger.runs.start(sync="staff", mode="sync", target="bb")
+                ledger.runs.finish(run.id, "nothing_to_do", header={"number": number})
+        long_ago = int(datetime(2020, 2, 29, tzinfo=UTC).timestamp() * 1e6)
+        with sqlite3.connect(stage.ledger_url.removeprefix("sqlite:///")) as database:
+            database.execute("UPDATE runs SET started_at = ? WHERE id = ?", (long_ago, ending["run"]))
+            of_it = "UPDATE plans SET created_at = ? WHERE id = (SELECT plan_id FROM runs WHERE id = ?)"
+            database.execute(of_it, (long_ago, ending["run"]))
+        assert s3.keys(endpoint) == {f"staff/staff/{run}.json" for run in (ending["run"], newer["run"])}
+        pruned = usersync(stage, endpoint, "prune", "--json")
+        assert pruned.returncode == 0, pruned.stderr
+        assert json.loads(pruned.stdout)["removed"]["documents"][0] == 1
+        assert s3.keys(endpoint) == {f"staff/staff/{newer['run']}.json"}
 
 
 def test_a_store_that_is_down_changes_nothing_in_how_a_run_ends_and_is_told_of(

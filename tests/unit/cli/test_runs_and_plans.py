@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+
 import jsonschema
 import pytest
 
+import ledger as ledgers
+from ledger.retention import KEPT_RUNS
 from reconcile.results import schema
 from sandbox.bitbucket import Fault
 from tests.unit.cli.conftest import PASSWORD, STAFF, Office
@@ -212,6 +216,43 @@ def test_both_ends_are_checked_and_a_wrong_password_is_a_problem(
     assert bad.code == 1
     assert "  problem " in bad.out
     assert "to mend." in bad.out
+
+
+@pytest.mark.parametrize(
+    ("last_day", "code", "level", "said"),
+    [
+        (date.today() + timedelta(days=7), 0, "note", "the target's secret expires in 7 days"),  # noqa: DTZ011
+        (date(2020, 2, 29), 1, "problem", "the target's secret expired on 2020-02-29"),
+        (date.today() + timedelta(days=400), 0, "", ""),  # noqa: DTZ011
+    ],
+    ids=["soon", "over", "far"],
+)
+def test_a_secret_that_ends_is_told_by_check(office: Office, last_day: date, code: int, level: str, said: str) -> None:
+    office.write_sync_file(f"secrets:\n  target_expires: {last_day}\n")
+    checked = office.usersync("check", "staff", "--json")
+    assert checked.code == code
+    told = [finding for finding in checked.json["target"] if "secret expire" in finding["what"]]
+    assert [finding["level"] for finding in told] == [level] * bool(level)
+    assert [finding for finding in told if said not in finding["what"]] == []
+
+
+def test_what_is_old_is_pruned_and_a_dry_run_only_says_so(office: Office) -> None:
+    long_ago = datetime(2020, 2, 29, tzinfo=UTC)
+    with ledgers.open(ledgers.default_url()) as ledger:
+        for day in range(KEPT_RUNS + 2):
+            old = ledger.runs.start(sync="retired", mode="sync", target="bb", started_at=long_ago + timedelta(days=day))
+            ledger.runs.finish(old.id, "nothing_to_do", header={}, ended_at=long_ago + timedelta(days=day))
+
+    def left() -> int:
+        return len(office.usersync("runs", "--limit", "100", "--json").json)
+
+    said = office.usersync("prune", "--dry-run")
+    assert (said.code, "2 runs" in said.out, left()) == (0, True, KEPT_RUNS + 2)
+    done = office.usersync("prune", "--older-than", "12w", "--json")
+    assert (done.code, done.json["removed"]["runs"][0], left()) == (0, 2, KEPT_RUNS)
+    assert "can be removed" in office.usersync("prune").out
+    wrong = office.usersync("prune", "--older-than", "soon")
+    assert (wrong.code, "'soon' is no age" in wrong.err) == (2, True)
 
 
 def test_a_wrong_password_fails_the_run_and_says_what_to_do(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
