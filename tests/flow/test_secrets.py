@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import subprocess
 import sys
 
 import pytest
+from cryptography.fernet import Fernet
 
 from sandbox.faults import Fault, FaultKind
 from sandbox.okta import SSWS_TOKEN
@@ -174,3 +176,18 @@ def test_no_secret_is_in_what_prefect_and_the_ledger_keep(server: PrefectServer,
                 content = file.read_bytes()
                 for what, secret in WRITTEN_ANY_WAY.items():
                     assert secret.encode() not in content, f"{what} is in {file}"
+
+
+def test_who_has_the_database_or_the_api_can_read_a_block_as_the_page_says(
+    server: PrefectServer, registered: None
+) -> None:
+    save_block(server, "usersync-okta", "not-so-secret", token=SSWS_TOKEN, private_key="")
+    with sqlite3.connect(f"file:{server.home / 'prefect.db'}?mode=ro", uri=True) as database:
+        ((kept_key,),) = database.execute("SELECT value FROM configuration WHERE key = 'ENCRYPTION_KEY'").fetchall()
+        ((stored,),) = database.execute("SELECT data FROM block_document WHERE name = 'not-so-secret'").fetchall()
+    assert SSWS_TOKEN not in stored
+    key = Fernet(json.loads(kept_key)["fernet_key"].encode())
+    assert json.loads(key.decrypt(json.loads(stored).encode()))["token"] == SSWS_TOKEN
+    path = "/block_types/slug/usersync-okta/block_documents/name/not-so-secret"
+    assert server.get(path)["data"]["token"] != SSWS_TOKEN
+    assert server.get(f"{path}?include_secrets=true")["data"]["token"] == SSWS_TOKEN
