@@ -44,13 +44,13 @@ def kind_title(kind: str) -> str:
 
 
 def headline(plan: Plan) -> str:
-    """One line: `Plan 7c1f0a2b  okta → http://…  9,980 people, complete read`."""
+    """One line: `Plan 7c1f0a2b: okta → http://…; 9,980 people, complete read`."""
     header = plan.header
     read = "complete read" if header.complete else "INCOMPLETE read: nothing is removed"
     if header.undoes:
         read = "taken back"
     people = f"{plan.verdicts.height:,} people"
-    return f"Plan {plan.id[:8]}  {header.source} → {header.target}  {people}, {read}"
+    return f"Plan {plan.id[:8]}: {header.source} → {header.target}; {people}, {read}"
 
 
 def changes(plan: Plan, *, most: int, kind: str | None = None) -> tuple[pl.DataFrame, int]:

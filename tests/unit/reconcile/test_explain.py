@@ -61,7 +61,7 @@ def test_why_finds_a_person_by_name_or_id_and_tells_their_groups():
 
 
 def test_the_headline_says_whether_the_read_was_complete():
-    assert headline(PLAN).startswith(f"Plan {PLAN.id[:8]}  source → target  4 people, complete read")
+    assert headline(PLAN).startswith(f"Plan {PLAN.id[:8]}: source → target; 4 people, complete read")
     assert "INCOMPLETE" in headline(plan_of(source(findings=["page lost"]), target()))
 
 
