@@ -22,8 +22,10 @@ __all__ = [
     "Indexed",
     "Item",
     "JsonPath",
+    "Kind",
     "Never",
     "Not",
+    "Operand",
     "Operator",
     "Rendering",
     "Some",
@@ -40,7 +42,7 @@ _SIGNS: Final = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": 
 class Column:
     """A column of the resource that holds what is compared."""
 
-    name: Literal["id", "name_key", "external_id", "created_at", "modified_at", "version"]
+    name: Literal["id", "kind", "name_key", "external_id", "created_at", "modified_at", "version"]
 
 
 @dataclass(frozen=True)
