@@ -99,6 +99,7 @@ class Actor:
     client: str | None
     request_id: str
     action: str
+    """What an update is noted as; creating and deleting are noted as such."""
     mended: tuple[str, ...] = ()
 
 
@@ -130,7 +131,7 @@ class Writer(Reader):
         self._store(_INSERT, draft, resource_id, at)
         self._keep_values(resource_id, draft.indexed, before=frozenset())
         self._execute(_COUNT, kind=draft.kind, change=1)
-        self._note(draft.kind, resource_id, at, before=None, after=1, changed=_names(draft.document, "{}"))
+        self._note("create", draft.kind, resource_id, at, before=None, after=1, changed=_names(draft.document, "{}"))
         return Stored(resource_id, draft.kind, draft.external_id, 1, at, at, draft.document)
 
     def update(self, stored: Stored, draft: Draft) -> Stored:
@@ -150,7 +151,8 @@ class Writer(Reader):
             document=draft.document,
         )
         changed = _names(draft.document, stored.document)
-        self._note(stored.kind, stored.id, at, before=stored.version, after=after.version, changed=changed)
+        action = self._actor.action
+        self._note(action, stored.kind, stored.id, at, before=stored.version, after=after.version, changed=changed)
         return after
 
     def delete(self, stored: Stored) -> None:
@@ -161,7 +163,7 @@ class Writer(Reader):
         self._execute(_BUMP_GROUPS_OF, id=stored.id, at=at)
         self._execute(_DELETE, id=stored.id)
         self._execute(_COUNT, kind=stored.kind, change=-1)
-        self._note(stored.kind, stored.id, at, before=stored.version, after=None, changed=[])
+        self._note("delete", stored.kind, stored.id, at, before=stored.version, after=None, changed=[])
 
     def change_members(self, group: Stored, *, add: Mapping[str, str | None], remove: Collection[str] | None) -> Stored:
         """Add and remove members: by id, with what the client calls those that are added. Who is in both stays.
@@ -194,7 +196,8 @@ class Writer(Reader):
         self._touch_members(sorted({*coming, *going}), at)
         after = replace(group, version=group.version + 1, modified_at=at)
         changed = [f"members +{len(coming)} -{len(going)}"]
-        self._note("Group", group.id, at, before=group.version, after=after.version, changed=changed, touch=False)
+        action = self._actor.action
+        self._note(action, "Group", group.id, at, before=group.version, after=after.version, changed=changed, touch=False)
         return after
 
     def _present(self, group_id: str, ids: Iterable[str]) -> set[str]:
@@ -245,8 +248,9 @@ class Writer(Reader):
         for statement, pairs in ((_DROP_VALUE, before - wanted), (_ADD_VALUE, wanted - before)):
             self._many(statement, [{"id": resource_id, "path": path, "key": key} for path, key in sorted(pairs)])
 
-    def _note(
+    def _note(  # noqa: PLR0913 -- a row of the audit
         self,
+        action: str,
         kind: ResourceKind,
         resource_id: str,
         at: int,
@@ -265,7 +269,7 @@ class Writer(Reader):
             client=self._actor.client,
             request_id=self._actor.request_id,
             at=at,
-            action=self._actor.action,
+            action=action,
             kind=kind,
             resource_id=resource_id,
             version_before=before,

@@ -12,7 +12,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from scim2_models import CaseExact, Context, Extension, InvalidValueException, Meta, Resource
 from scim2_models.base import BaseModel
@@ -22,7 +22,7 @@ from ledger.scim.reading import Membership, ResourceKind, Stored
 from ledger.scim.writing import Draft
 from service.scim.shape import Shape
 
-__all__ = ["INDEXED", "SORT", "draft_of", "key_of", "model_of", "version_tag"]
+__all__ = ["INDEXED", "SORT", "draft_of", "key_of", "model_of", "scim_name", "version_tag"]
 
 SORT: Final = "$sort"
 INDEXED: Final = {"User": (("emails", "value"),), "Group": ()}
@@ -64,7 +64,7 @@ def model_of(shape: Shape, stored: Stored, memberships: Sequence[Membership] | N
             _membership(each, direct=stored.kind == "User") for each in memberships
         ]
     with shape.provider:
-        resource = cast("Resource[Any]", shape.models[stored.kind].model_validate(raw))
+        resource = shape.models[stored.kind].model_validate(raw)
     resource.id = stored.id
     resource.meta = Meta(
         resource_type=stored.kind,
@@ -73,6 +73,11 @@ def model_of(shape: Shape, stored: Stored, memberships: Sequence[Membership] | N
         version=version_tag(stored.version),
     )
     return resource
+
+
+def scim_name(model: type[BaseModel], field: str) -> str:
+    """What an attribute is called in SCIM."""
+    return str(model._scim_name(field))  # noqa: SLF001 -- its public ways to the name serialize a whole model
 
 
 def key_of(value: Any, *, case_exact: bool) -> Any:
@@ -103,10 +108,7 @@ def _keys(model: BaseModel) -> dict[str, Any]:
         value = getattr(model, field)
         if value is None:
             continue
-        if isinstance(value, Extension):
-            name = str(type(value).__schema__)
-        else:
-            name = type(model)._scim_name(field)
+        name = str(type(value).__schema__) if isinstance(value, Extension) else scim_name(type(model), field)
         if name in _KEPT_ELSEWHERE:
             continue
         if isinstance(value, list):

@@ -1,8 +1,8 @@
 """From a filter of SCIM to a condition of the ledger, for one kind of resource (RFC 7644, section 3.4.2.2).
 
-Means what `ScimFilter.match` of scim2-models means, attribute by attribute; the tests compare the two. An attribute that
-nobody declares is refused when the filter is bound, before this is reached; one that only the other kind declares is
-found nowhere. What cannot be asked of the ledger is refused too. No part of a filter is ever left out.
+Means what `ScimFilter.match` of scim2-models means, attribute by attribute; the tests compare the two. An attribute
+that nobody declares is refused when the filter is bound, before this is reached; one that only the other kind declares
+is found nowhere. What cannot be asked of the ledger is refused too. No part of a filter is ever left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from functools import lru_cache
 from inspect import isclass
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from scim2_models import InvalidFilterException, Resource, ScimFilter, SearchRequest
 from scim2_models.base import BaseModel
@@ -32,10 +32,13 @@ from scim2_models.path import (
 
 from ledger.scim import predicates as sql
 from ledger.scim.reading import Order, ResourceKind
-from service.scim.drafts import INDEXED, SORT, key_of
+from service.scim.drafts import INDEXED, SORT, key_of, scim_name
 from service.scim.shape import Shape
 
 __all__ = ["condition_of", "order_of"]
+
+Constant = Literal["the kind", "nothing"]
+"""What is the same for all resources of a kind."""
 
 _SUBSTRING: Final = frozenset({CompareOperator.co, CompareOperator.sw, CompareOperator.ew})
 _VERSION: Final = re.compile(r'W/"(\d{1,18})"')
@@ -55,7 +58,7 @@ def order_of(shape: Shape, kind: ResourceKind, request: SearchRequest[Any]) -> O
     binding = request.sort_binding(shape.models[kind])
     if binding is None:
         return None
-    operand = _operand(kind, binding)
+    operand: sql.Operand | Constant | None = _operand(kind, binding)
     if operand is None:
         path = _path(binding)
         operand = sql.JsonPath(path, _kind_of(binding))
@@ -63,7 +66,7 @@ def order_of(shape: Shape, kind: ResourceKind, request: SearchRequest[Any]) -> O
             operand = sql.JsonPath((*path[:-2], SORT, ".".join(path[-2:])), _kind_of(binding))
             if binding.sub_field_name is None:
                 operand = sql.JsonPath((*path[:-1], SORT, path[-1]), _kind_of(binding))
-    if isinstance(operand, bool):
+    if isinstance(operand, str):
         return None
     return Order(operand, descending=descending)
 
@@ -90,7 +93,7 @@ class _Translation(FilterVisitor[sql.Condition]):
             return sql.Not(self._compared(node, binding, CompareOperator.eq))
         return self._compared(node, binding, node.op)
 
-    def visit_present(self, node: Present) -> sql.Condition:
+    def visit_present(self, node: Present) -> sql.Condition:  # noqa: PLR0911 -- one line a kind of attribute
         binding = self._binding(node.attr_path, comparison=False)
         if binding is None:
             return sql.Never()
@@ -100,8 +103,8 @@ class _Translation(FilterVisitor[sql.Condition]):
         if self.outer is not None:
             return _present(self._item_operand(binding))
         operand = _operand(self.kind, binding)
-        if isinstance(operand, bool):
-            return _ALWAYS if operand else sql.Never()
+        if isinstance(operand, str):
+            return _ALWAYS if operand == "the kind" else sql.Never()
         if operand is not None:
             return _present(operand)
         if binding.is_multivalued:
@@ -133,7 +136,7 @@ class _Translation(FilterVisitor[sql.Condition]):
             turned = _MEMBERSHIPS.get((self.kind, _path(binding)[0]))
             if turned is not None:
                 return _member(binding.sub_field_name, op, expected, turned=turned)
-            operand = _operand(self.kind, binding)
+            operand: sql.Operand | Constant | None = _operand(self.kind, binding)
             if operand is None and binding.is_multivalued:
                 return self._some(binding, op, expected)
             operand = sql.JsonPath(_path(binding), _kind_of(binding)) if operand is None else operand
@@ -165,10 +168,15 @@ def _any_filter(model: type[Resource[Any]]) -> ScimFilter[Any]:
 
 
 def _comparison(
-    operand: sql.Operand | bool, op: CompareOperator, expected: Any, binding: AttributeBinding, *, kind: ResourceKind
+    operand: sql.Operand | Constant,
+    op: CompareOperator,
+    expected: Any,
+    binding: AttributeBinding,
+    *,
+    kind: ResourceKind,
 ) -> sql.Condition:
-    if isinstance(operand, bool):  # what is the same for all of a kind, or is there for none
-        return _constant(op, expected, binding, kind=kind, there=operand)
+    if isinstance(operand, str):
+        return _constant(op, expected, binding, kind=kind, there=operand == "the kind")
     if expected is None:
         return sql.Not(sql.Has(operand)) if op == CompareOperator.eq else sql.Never()
     if operand == sql.Column("version"):
@@ -179,7 +187,7 @@ def _comparison(
     value = _literal(binding, expected)
     if isinstance(value, str) != (_kind_of(binding) == "text"):
         return sql.Never()
-    return sql.Compared(operand, cast("sql.Operator", op.value), value)
+    return sql.Compared(operand, op.value, value)
 
 
 def _constant(
@@ -242,18 +250,18 @@ def _looked_up(kind: ResourceKind, binding: AttributeBinding, node: FilterNode) 
     return None
 
 
-def _operand(kind: ResourceKind, binding: AttributeBinding) -> sql.Column | bool | None:
-    """The column of an attribute; whether it is there, where it is the same for all of a kind; None for keys."""
+def _operand(kind: ResourceKind, binding: AttributeBinding) -> sql.Column | Constant | None:
+    """The column of an attribute, or what is the same for all of a kind; None for what stands among the keys."""
     path = ".".join(_path(binding))
-    columns: dict[str, sql.Column | bool] = {
+    columns: dict[str, sql.Column | Constant] = {
         "id": sql.Column("id"),
         {"User": "userName", "Group": "displayName"}[kind]: sql.Column("name_key"),
         "meta.created": sql.Column("created_at"),
         "meta.lastModified": sql.Column("modified_at"),
         "meta.version": sql.Column("version"),
-        "meta.resourceType": True,
-        "meta.location": False,
-        "meta": True,
+        "meta.resourceType": "the kind",
+        "meta.location": "nothing",
+        "meta": "the kind",
     }
     if binding.case_exact:
         columns["externalId"] = sql.Column("external_id")
@@ -275,15 +283,15 @@ def _parts_present(binding: AttributeBinding, path: tuple[str, ...]) -> sql.Cond
     parts = []
     for field in target.model_fields:
         part = target.get_field_root_type(field)
-        parts.append(_present(sql.JsonPath((*path, target._scim_name(field)), _kind(part))))
+        parts.append(_present(sql.JsonPath((*path, scim_name(target, field)), _kind(part))))
     return sql.Any_(tuple(parts))
 
 
 def _path(binding: AttributeBinding) -> tuple[str, ...]:
     """Names from the resource down, with the URN of an extension first."""
-    names = [binding.model._scim_name(binding.field_name)]
+    names = [scim_name(binding.model, binding.field_name)]
     if binding.sub_field_name is not None:
-        names.append(cast("type[BaseModel]", binding.field_type)._scim_name(binding.sub_field_name))
+        names.append(scim_name(cast("type[BaseModel]", binding.field_type), binding.sub_field_name))
     if not issubclass(binding.model, Resource):
         names.insert(0, str(cast("Any", binding.model).__schema__))
     return tuple(names)

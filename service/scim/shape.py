@@ -14,7 +14,15 @@ from functools import lru_cache
 from typing import Any, Final, Literal, cast
 
 from pydantic import ValidationError
-from scim2_models import Resource, ResourceType, Schema, SchemaExtension, ScimPolicy, ScimProvider, ServiceProviderConfig
+from scim2_models import (
+    Resource,
+    ResourceType,
+    Schema,
+    SchemaExtension,
+    ScimPolicy,
+    ScimProvider,
+    ServiceProviderConfig,
+)
 from scim2_models.provider import ScimProviderError
 from scim2_server.utils import load_default_resource_types, load_default_schemas
 

@@ -75,7 +75,7 @@ class LedgerStorage(ScimStorage):
             page = self._reader.page(
                 kinds, condition, offset=search_request.start_index_0 or 0, limit=search_request.count, order=order
             )
-            return SearchPage(page.total, cast("list[Resource[Any]]", self._models(page.resources)))
+            return SearchPage(page.total, self._models(page.resources))
         return self._by_cursor(kinds, condition, order, search_request.count, position)
 
     def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
@@ -92,9 +92,7 @@ class LedgerStorage(ScimStorage):
         after = said(lambda: self._writer.update(stored, draft))
         return self._model(self._with_members(after, resource))
 
-    def delete(
-        self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None
-    ) -> None:
+    def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
         stored = self._stored(resource_type, resource_id)
         _expect(stored, expected_version)
         self._writer.delete(stored)
@@ -150,15 +148,13 @@ class LedgerStorage(ScimStorage):
         preceding = (page.more if backward else place is not None) and bool(page.resources)
         return SearchPage(
             total,
-            cast("list[Resource[Any]]", self._models(page.resources)),
+            self._models(page.resources),
             next=_position(page, -1, backward=False) if following else None,
             previous=_position(page, 0, backward=True) if preceding else None,
         )
 
 
-def search_condition(
-    shape: Shape, kinds: Sequence[ResourceKind], request: SearchRequest[Any]
-) -> sql.Condition | None:
+def search_condition(shape: Shape, kinds: Sequence[ResourceKind], request: SearchRequest[Any]) -> sql.Condition | None:
     """What a search is for, over all the kinds that it walks."""
     if request.filter is None:
         return None
