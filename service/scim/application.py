@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from scim2_models import SCIMException
+from scim2_server.routing import match
 from scim2_server.service import is_json_media_type
 
 from directory.errors import UsersyncError
@@ -116,6 +117,7 @@ class Receiver:
             id=request_id,
         )
         self._note_use(admitted)
+        _refuse_what_is_nowhere(desk, request)
         if request.method in {"POST", "PUT", "PATCH"}:
             await self._take_body(desk, request, receive)
         if request.method in {"GET", "HEAD"} or request.segments[-1:] == (".search",):
@@ -158,6 +160,13 @@ class Receiver:
                 limits=self._settings.limits,
             )
         return known
+
+
+def _refuse_what_is_nowhere(desk: Desk, request: Request) -> None:
+    """Before a body is read: an address without a meaning, or a method that it does not have."""
+    target = match("GET" if request.method == "HEAD" else request.method, request.path)
+    if target.endpoint is not None:
+        desk.protocol.resource_type_at(target.endpoint)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

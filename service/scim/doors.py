@@ -112,7 +112,7 @@ class Doors:
 
 
 def _fingerprint(slug: str, presented: str) -> bytes:
-    """What is remembered instead of the token, and looked up without telling by the time it takes how near a guess is."""
+    """What is remembered instead of the token: looking it up tells nobody by its time how near a guess is."""
     return hashlib.sha256(f"{slug} {presented}".encode()).digest()
 
 

@@ -26,7 +26,9 @@ _OPERAND: Final = re.compile(
     r'("(?:[^"\\]|\\.)*")|\b(eq|ne|co|sw|ew|gt|ge|lt|le)(\s+)([^\s"()\[\]][^\s()\[\]]*)', re.IGNORECASE
 )
 _LITERAL: Final = re.compile(r"true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_MANAGER: Final = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w.:$-])((?:urn:[\w.:-]+:)?manager)(?=\s+(?:eq|ne|pr)\b)', re.I)
+_MANAGER: Final = re.compile(
+    r'("(?:[^"\\]|\\.)*")|(?<![\w.:$-])((?:urn:[\w.:-]+:)?manager)(?=\s+(?:eq|ne|pr)\b)', re.IGNORECASE
+)
 
 
 class Mending:
@@ -150,7 +152,7 @@ class Mending:
             value = {"value": value}
         if not isinstance(value, Mapping):
             return value
-        kept = {key: part for key, part in value.items() if part is not None and key in {"value", "displayName"}}
+        kept = {key: part for key, part in value.items() if part is not None}
         return kept if kept.get("value") else None
 
     def _operation(self, kind: ResourceKind, raw: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -194,12 +196,11 @@ class Mending:
         found["path"] = path
         if kind == "Group" and head == "members":
             return self._at_members(found)
-        if kind == "User" and _is_manager(path) and found.get("op") != "remove":
-            found["value"] = self._manager(found.get("value"))
-            if found["value"] is None:
-                return [{"op": "remove", "path": path}]
-            if found.get("op") == "add":
-                found["op"] = "replace"
+        if kind == "User" and _is_manager(path) and found.get("op") in {"add", "replace"}:
+            manager = self._manager(found.get("value"))
+            # The address of the one before must not stay beside the id of the next one.
+            new = [] if manager is None else [{"op": "add", "path": path, "value": manager}]
+            return [{"op": "remove", "path": path}, *new]
         if found.get("op") in {"add", "replace"} and "value" in found and found["value"] in ("", None):
             self._apply("nothing for a value")
             return [{"op": "remove", "path": path}]

@@ -1,7 +1,7 @@
 """Writes wait for their turn in one thread, and those that wait together are committed together.
 
-A commit costs as much for twenty writes as for one, and SQLite lets one transaction write at a time anyway. Each write is
-a part of its own in that transaction: what fails is taken back alone. Nobody hears of a write before it is on disk.
+A commit costs as much for twenty writes as for one, and SQLite lets one transaction write at a time anyway. Each write
+is a part of its own in that transaction: what fails is taken back alone. Nobody hears of a write before it is on disk.
 """
 
 from __future__ import annotations
