@@ -112,7 +112,8 @@ def _keys(model: BaseModel) -> dict[str, Any]:
         if name in _KEPT_ELSEWHERE:
             continue
         if isinstance(value, list):
-            items = [_key(model, field, each) for each in value if each is not None]
+            # An entry without anything in it is not kept in the document either.
+            items = [key for each in value if each is not None and (key := _key(model, field, each)) != {}]
             if items:
                 found[name] = items
                 _note_sort(sort, name, items)

@@ -269,7 +269,8 @@ def _operand(kind: ResourceKind, binding: AttributeBinding) -> sql.Column | Cons
 
 
 def _present(operand: sql.Operand) -> sql.Condition:
-    if isinstance(operand, sql.Column) or operand.kind != "text":
+    of_text = operand == sql.Column("external_id") if isinstance(operand, sql.Column) else operand.kind == "text"
+    if not of_text:
         return sql.Has(operand)
     return sql.All((sql.Has(operand), sql.Not(sql.Compared(operand, "eq", ""))))
 
