@@ -72,8 +72,10 @@ class Doors:
         """Whose token it is. Raises Refused: 401 in the same words whatever is wrong, 429 for who comes too often."""
         found = None if presented is None else self._recalled(slug, presented)
         if found is None:
-            # Before looking it up, so that guessing costs the guesser and not the database.
-            self._count(self._refusals, client or "", "too many requests without a valid token", take=False)
+            # Before looking it up, so that guessing costs the guesser and not the database. Who was let in before is
+            # not shut out because somebody guesses from the same address.
+            if presented is None or _fingerprint(slug, presented) not in self._known:
+                self._count(self._refusals, client or "", "too many requests without a valid token", take=False)
             found = None if presented is None else self._store.connectors.authenticate(slug, presented)
             if found is None:
                 self._refusals.wait(client or "")
