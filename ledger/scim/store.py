@@ -159,6 +159,10 @@ class Scim:
         with self._database.write() as connection:
             return int(connection.execute(_FORGET, {"before": micros(before)}).rowcount)
 
+    def pushed_to(self, slug: str, told: Callable[[str, int], None] = lambda _what, _count: None) -> Pushed:
+        """As `pushed`, by the name of an open connector. Raises UnknownRecord."""
+        return self.pushed(self.connectors.get(slug).id, told)
+
     def pushed(self, connector_id: str, told: Callable[[str, int], None] = lambda _what, _count: None) -> Pushed:
         """All of it, read in one transaction; `told` hears how many of what have come so far."""
         with self._database.read_steadily() as connection:

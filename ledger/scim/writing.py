@@ -197,7 +197,9 @@ class Writer(Reader):
         after = replace(group, version=group.version + 1, modified_at=at)
         changed = [f"members +{len(coming)} -{len(going)}"]
         action = self._actor.action
-        self._note(action, "Group", group.id, at, before=group.version, after=after.version, changed=changed, touch=False)
+        self._note(
+            action, "Group", group.id, at, before=group.version, after=after.version, changed=changed, touch=False
+        )
         return after
 
     def _present(self, group_id: str, ids: Iterable[str]) -> set[str]:

@@ -16,7 +16,7 @@ from service.scim import Limits, ScimSettings, application
 from service.scim.application import Receiver
 from tests.scim_service import BASE
 
-CUSTOM = {
+CUSTOM: dict[str, Any] = {
     "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
     "id": "urn:example:params:scim:schemas:extension:badge:2.0:User",
     "name": "Badge",

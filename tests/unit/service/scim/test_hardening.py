@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,16 @@ def url(tmp_path: Path) -> str:
     return ledger.default_url(tmp_path)
 
 
-def user(name: str = "jane", **more: Any) -> dict[str, Any]:
-    return {"schemas": [USER], "userName": name, **more}
+def user(called: Any = "jane", /, **more: Any) -> dict[str, Any]:
+    return {"schemas": [USER], "userName": called, **more}
 
 
 def patch(*operations: dict[str, Any]) -> dict[str, Any]:
     return {"schemas": [PATCH], "Operations": list(operations)}
 
 
-async def created(served: Served, name: str = "jane", **more: Any) -> str:
-    answer = await served.client.post("/Users", json=user(name, **more))
+async def created(served: Served, called: str = "jane", /, **more: Any) -> str:
+    answer = await served.client.post("/Users", json=user(called, **more))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
@@ -51,7 +52,7 @@ def refused(answer: httpx.Response, status: int) -> str:
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(url: str):
     read = 0
 
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal read
         for _ in range(10_000):
             read += 1
@@ -72,7 +73,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read_whole(url: 
         pytest.param(user(title="x" * 4097), 400, id="long text"),
         pytest.param(user("x" * 256), 400, id="long name"),
         pytest.param(user(title="a\0b"), 400, id="control character"),
-        pytest.param(user(**{f"k{n}": 1 for n in range(200)}), 413, id="many keys"),
+        pytest.param(user(**dict.fromkeys((f"k{n}" for n in range(200)), 1)), 413, id="many keys"),
         pytest.param(user(""), 400, id="empty name"),
         pytest.param({"schemas": [USER]}, 400, id="no name"),
         pytest.param(user(active="perhaps"), 400, id="no boolean"),
@@ -226,7 +227,7 @@ async def test_every_way_to_lack_a_token_is_answered_alike(url: str):
         ]
         answers = []
         for value in shown:
-            headers = {} if value is None else {"Authorization": value.encode("latin-1")}
+            headers = [] if value is None else [(b"Authorization", value.encode("latin-1"))]
             async with httpx.AsyncClient(transport=served.client._transport, base_url=BASE) as client:
                 answers.append(await client.get("/scim/entra/v2/Users", headers=headers))
         async with httpx.AsyncClient(transport=served.client._transport, base_url=BASE) as client:

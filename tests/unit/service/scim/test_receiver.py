@@ -29,7 +29,7 @@ def patch(*operations: dict[str, Any]) -> dict[str, Any]:
     return {"schemas": [PATCH], "Operations": list(operations)}
 
 
-async def created(served: Served, called: str = "jane", **more: Any) -> str:
+async def created(served: Served, called: str = "jane", /, **more: Any) -> str:
     answer = await served.client.post("/Users", json={"schemas": [USER], "userName": called, **more})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
