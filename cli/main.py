@@ -23,6 +23,7 @@ from cli import (
     pruning,
     runs,
     schedules,
+    scim,
     undoing,
     whatif,
 )
@@ -81,6 +82,7 @@ app.command("test")(cases.judge)
 app.command()(whatif.whatif)
 app.command()(automations.automations)
 app.add_typer(blocks.commands, name="blocks")
+app.add_typer(scim.commands, name="scim")
 
 
 @app.command()

@@ -76,6 +76,7 @@ _OURS: Final[Mapping[Side, Mapping[str, _Ours]]] = MappingProxyType(
             "okta": _Ours("connectors.sources.okta", "OktaSettings", "OktaSource"),
             "onelogin": _Ours("connectors.sources.onelogin", "OneLoginSettings", "OneLoginSource"),
             "rest": _Ours("connectors.sources.rest", "RestSettings", "RestSource"),
+            "scim": _Ours("connectors.sources.scim", "ScimSettings", "ScimSource"),
             "sql": _Ours("connectors.sources.sql", "SqlSettings", "SqlSource"),
         },
         "target": {

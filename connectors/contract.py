@@ -14,8 +14,9 @@ whose answer was lost is read back before it is sent again, so nothing happens t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol, Self, runtime_checkable
 
 from directory.call import Call
@@ -25,12 +26,15 @@ from directory.snapshot import SourceSnapshot, TargetSnapshot
 __all__ = [
     "AccountScope",
     "CheckFinding",
+    "FedSource",
     "IncrementalSource",
     "PersonSource",
     "PersonTarget",
     "Picture",
     "PictureSource",
     "Progress",
+    "PushStore",
+    "Pushed",
     "ReadScope",
     "Reading",
     "Source",
@@ -147,6 +151,48 @@ class PersonSource(Source, Protocol):
 
         What is not in a complete answer is not in the source. Raises as `read` does.
         """
+
+
+class Pushed(Protocol):
+    """What an identity provider pushed to one connector of the receiver, as it was at one instant."""
+
+    @property
+    def people(self) -> Sequence[tuple[str, str]]:
+        """Id, and the user of SCIM as JSON, but for its id, meta and groups."""
+
+    @property
+    def groups(self) -> Sequence[tuple[str, str]]:
+        """Id, and the group of SCIM as JSON, but for its id, meta and members."""
+
+    @property
+    def memberships(self) -> Sequence[tuple[str, str, bool]]:
+        """Group, member, and whether the member is a group."""
+
+    @property
+    def promised(self) -> Mapping[str, int]:
+        """How many of each kind, `User` and `Group`, the receiver counted."""
+
+    @property
+    def last_contact(self) -> datetime | None:
+        """When a client last came with a good token; None for never."""
+
+
+class PushStore(Protocol):
+    """Where the receiver keeps what is pushed."""
+
+    def pushed_to(self, connector: str, told: Callable[[str, int], None]) -> Pushed:
+        """Everything, by the connector's name; `told` hears of progress, perhaps in another thread.
+
+        Raises `UnknownRecord` where there is no such connector.
+        """
+
+
+@runtime_checkable
+class FedSource(Source, Protocol):
+    """A source that does not ask for its people: they are pushed, and wait in a store that the run knows."""
+
+    def feed(self, store: PushStore) -> None:
+        """Where they wait. To be called before the first read."""
 
 
 Picture = bytes | None | UsersyncError

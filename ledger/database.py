@@ -21,6 +21,7 @@ __all__ = ["Database"]
 _BUSY_SECONDS = 30
 _POSTGRESQL_DRIVERS = ("psycopg", "psycopg2")
 _WRITES = "usersync_writes"
+_DURABLY = "usersync_durably"
 _POSTGRESQL_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
 
 
@@ -39,6 +40,7 @@ class Database:
             _create_privately(self._path, self.location)
             _prepare_sqlite(self._engine)
         self._writer = self._engine.execution_options(**{_WRITES: True})
+        self._durable_writer = self._engine.execution_options(**{_WRITES: True, _DURABLY: True})
 
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state of the ledger. Raises Fatal when the database does not answer."""
@@ -47,6 +49,10 @@ class Database:
     def write(self) -> AbstractContextManager[Connection]:
         """A transaction that is committed at its end, or not at all. Raises Fatal when it could not be."""
         return self._transaction(self._writer)
+
+    def write_durably(self) -> AbstractContextManager[Connection]:
+        """As `write`; what was committed outlives a power cut as well. For what is answered to somebody else."""
+        return self._transaction(self._durable_writer)
 
     def read_steadily(self) -> AbstractContextManager[Connection]:
         """As `read`, for more than one statement: none sees what was committed after the first of them."""
@@ -175,5 +181,10 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A writer asks for the write lock at once and waits for it. One that began as a reader could not wait.
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get(_WRITES, False):
+            # Holds for this connection until it is set again, and cannot be set within a transaction.
+            connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get(_DURABLY, False) else 'NORMAL'}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")

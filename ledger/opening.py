@@ -21,6 +21,7 @@ from ledger.readings import Readings
 from ledger.results import Results
 from ledger.retention import Retention
 from ledger.runs import Runs
+from ledger.scim.store import Scim
 from ledger.snapshots import Snapshots
 from ledger.watermarks import Watermarks
 
@@ -55,6 +56,7 @@ class Ledger:
         self.snapshots = Snapshots(database)
         self.pictures = Pictures(database)
         self.watermarks = Watermarks(database)
+        self.scim = Scim(database)
 
     def copy_to(self, other: Ledger) -> dict[str, int]:
         """Copy everything into an empty ledger, but who holds which target now; returns rows by table.

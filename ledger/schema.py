@@ -10,9 +10,20 @@ column here.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, LargeBinary, MetaData, Text
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Index, LargeBinary, Text
+from sqlmodel import Field
+
+from ledger.scim.tables import (
+    ScimAudit,
+    ScimConnector,
+    ScimCount,
+    ScimMember,
+    ScimResource,
+    ScimToken,
+    ScimTouched,
+    ScimValue,
+)
+from ledger.table import CLUSTERED, Table
 
 __all__ = [
     "Decision",
@@ -31,29 +42,20 @@ __all__ = [
     "ReadingFrame",
     "Result",
     "Run",
+    "ScimAudit",
+    "ScimConnector",
+    "ScimCount",
+    "ScimMember",
+    "ScimResource",
+    "ScimToken",
+    "ScimTouched",
+    "ScimValue",
     "Snapshot",
     "SnapshotFrame",
     "StoredPlan",
     "Table",
     "Watermark",
 ]
-
-_CLUSTERED = {"sqlite_with_rowid": False}
-"""The primary key is the table: for rows that are found by their key alone."""
-
-
-_METADATA = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-"""Migrations name what they change, so everything has a name of ours on both databases."""
-
-
-class Table(SQLModel, registry=registry(metadata=_METADATA)):
-    """Apart from any other SQLModel of the process, whose tables do not belong into the ledger."""
 
 
 class Run(Table, table=True):
@@ -145,7 +147,7 @@ class JournalEntry(Table, table=True):
     """What became of one operation of a plan; no row for one that was never sent."""
 
     __tablename__ = "journal"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     plan_id: str = Field(primary_key=True, foreign_key="plans.id")
     seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
@@ -163,7 +165,7 @@ class Link(Table, table=True):
     """Which account belongs to which person."""
 
     __tablename__ = "links"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     sync: str = Field(primary_key=True)
     external_id: str = Field(primary_key=True)
@@ -184,7 +186,7 @@ class Memory(Table, table=True):
     """A group, a permission or a name that was taken from an account."""
 
     __tablename__ = "memories"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     sync: str = Field(primary_key=True)
     external_id: str = Field(primary_key=True)
@@ -199,7 +201,7 @@ class OwnedGroup(Table, table=True):
     """A group of the target that a sync has assigned, and so may remove people from."""
 
     __tablename__ = "owned_groups"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     sync: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
@@ -210,7 +212,7 @@ class GroupFeeds(Table, table=True):
     """What fed an owned group when it was last assigned. Ledgers of older programs know it of no group."""
 
     __tablename__ = "group_feeds"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     sync: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
@@ -289,7 +291,7 @@ class Picture(Table, table=True):
     """Which picture the source was seen to have of a person, and which one the account was given."""
 
     __tablename__ = "pictures"
-    __table_args__ = _CLUSTERED
+    __table_args__ = CLUSTERED
 
     sync: str = Field(primary_key=True)
     external_id: str = Field(primary_key=True)

@@ -1,1 +1,1 @@
-"""What answers over HTTP. Empty so far: the receiver for pushes and the lookup of runs come here."""
+"""What answers over HTTP. `service.scim` is the receiver for pushes."""

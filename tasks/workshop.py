@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import ledger as ledgers
 from connectors import catalog
-from connectors.contract import Source, Target
+from connectors.contract import FedSource, Source, Target
 from ledger.instant import now
 from ledger.opening import Ledger
 from reconcile.decide import Names
@@ -73,6 +73,8 @@ async def open_workshop(
         target = catalog.connect_target(sync.target)
         try:
             with ledgers.open(ledger_url or ledgers.default_url()) as ledger:
+                if isinstance(source, FedSource):
+                    source.feed(ledger.scim)
                 yield Workshop(sync, path, ledger, source, target, observer or Unobserved(), flow_run_id, whole, clock)
         finally:
             await target.close()

@@ -40,6 +40,7 @@ from reconcile.policy import (
 from reconcile.results import GroupResult, OperationResult, PersonResult, PlanDecision, RunDocument, RunHeader
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
+from service.scim.settings import Limits
 from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
 from tasks.picture_settings import PicturesSection
@@ -91,6 +92,8 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/rest.md", "people.fields"): rest.PeopleFields,
     ("docs/sources/rest.md", "groups.fields"): rest.GroupFields,
     ("docs/sources/rest.md", "memberships.fields"): rest.MembershipFields,
+    ("docs/sources/scim.md", "Settings"): settings_model("source", "scim"),
+    ("docs/scim.md", "Limits"): Limits,
     ("docs/sources/sql.md", "Settings"): settings_model("source", "sql"),
     ("docs/bitbucket.md", "Settings"): settings_model("target", "bitbucket"),
     ("docs/bitbucket.md", "rate"): Rate,

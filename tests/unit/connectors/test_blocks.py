@@ -18,7 +18,7 @@ KINDS: list[tuple[catalog.Side, str]] = [
     *(("source", kind) for kind in catalog.source_kinds()),
     *(("target", kind) for kind in catalog.target_kinds()),
 ]
-WITHOUT_SECRETS = {"file"}
+WITHOUT_SECRETS = {"file", "scim"}
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ KINDS: list[tuple[Side, str]] = [
     ("source", "okta"),
     ("source", "onelogin"),
     ("source", "rest"),
+    ("source", "scim"),
     ("source", "sql"),
     ("target", "bitbucket"),
 ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import textwrap
@@ -134,6 +135,21 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         decided = [Decided("approve", "jane", AT, "as agreed")]
         assert book.plans.decisions(PLAN) == ([] if script.stem < "v0006" else decided)
         assert [q.plan_id for q in book.questions.open("okta")] == ([] if script.stem < "v0006" else [PLAN])
+        pushed = book.scim.connectors.all()
+        assert [each.slug for each in pushed] == ([] if script.stem < "v0007" else ["entra"])
+        for each in pushed:
+            assert_pushed(book, each.id)
+
+
+def assert_pushed(book: ledger.Ledger, connector_id: str) -> None:
+    shown = book.scim.connectors.authenticate("entra", f"scim_0123456789ab_{'x' * 43}")
+    assert shown is not None
+    assert shown.token.last_used_at == AT
+    found = book.scim.pushed(connector_id)
+    assert [json.loads(document)["userName"] for _, document in found.people] == ["Jane"]
+    assert (found.memberships, found.promised) == ([("g1", "u1", False)], {"Group": 1, "User": 1})
+    assert [each.resource_id for each in book.scim.touched(connector_id)] == ["u1"]
+    assert [(each.client, each.changed) for each in book.scim.audit(connector_id)] == [("192.0.2.7", ("userName",))]
 
 
 def test_an_older_ledger_is_upgraded_when_it_is_opened(url: str, tmp_path: Path):

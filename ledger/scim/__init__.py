@@ -1,0 +1,1 @@
+"""What identity providers pushed by SCIM, and who may push. `Ledger.scim` is the way in."""
