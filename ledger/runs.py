@@ -55,6 +55,9 @@ _LAST_GOOD = text(
 )
 _RUNNING = text("SELECT * FROM runs WHERE target = :target AND status = 'running' ORDER BY started_at DESC, id DESC")
 _BY_FLOW_RUN = text("SELECT * FROM runs WHERE flow_run_id = :flow_run_id ORDER BY started_at DESC, id DESC LIMIT 1")
+_BY_PROCESS = text(
+    "SELECT * FROM runs WHERE host = :host AND pid = :pid AND started_at >= :since ORDER BY started_at, id LIMIT 1"
+)
 _UNFINISHED = text("SELECT id, host, pid, process FROM runs WHERE status = 'running'")
 _CRASHED = text(
     "UPDATE runs SET status = 'crashed', ended_at = :ended_at, error = :error WHERE id = :id AND status = 'running'"
@@ -198,6 +201,10 @@ class Runs:
     def find_by_flow_run(self, flow_run_id: str) -> Run | None:
         """The latest attempt at a flow run."""
         return next(iter(self._select(_BY_FLOW_RUN, flow_run_id=flow_run_id)), None)
+
+    def find_by_process(self, host: str, pid: int, *, since: datetime) -> Run | None:
+        """The first run that a process began, for who started the process."""
+        return next(iter(self._select(_BY_PROCESS, host=host, pid=pid, since=micros(since))), None)
 
     def bury_crashed(self) -> list[str]:
         """Note the end of runs whose process died on this machine without a word; returns their ids."""

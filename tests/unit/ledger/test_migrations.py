@@ -134,6 +134,10 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         decided = [Decided("approve", "jane", AT, "as agreed")]
         assert book.plans.decisions(PLAN) == ([] if script.stem < "v0006" else decided)
         assert [q.plan_id for q in book.questions.open("okta")] == ([] if script.stem < "v0006" else [PLAN])
+        tokens = [(token.name, token.scopes) for token in book.tokens.all()]
+        assert tokens == ([] if script.stem < "v0008" else [("old", ("read", "run"))])
+        written = [(entry.who, entry.client, entry.status, entry.details) for entry in book.audit.latest()]
+        assert written == ([] if script.stem < "v0008" else [("old", "192.0.2.7", 202, {"run": RUN})])
 
 
 def test_an_older_ledger_is_upgraded_when_it_is_opened(url: str, tmp_path: Path):
