@@ -23,6 +23,7 @@ from cli import (
     pruning,
     runs,
     schedules,
+    serve,
     undoing,
     whatif,
 )
@@ -81,6 +82,9 @@ app.command("test")(cases.judge)
 app.command()(whatif.whatif)
 app.command()(automations.automations)
 app.add_typer(blocks.commands, name="blocks")
+app.command("serve")(serve.serve)
+app.command("audit")(serve.audit)
+app.add_typer(serve.tokens, name="token")
 
 
 @app.command()

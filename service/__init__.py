@@ -1,1 +1,1 @@
-"""What answers over HTTP. Empty so far: the receiver for pushes and the lookup of runs come here."""
+"""The HTTP service: an API for programs and a few pages for people. See docs/http-api.md."""
