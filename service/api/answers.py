@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+_WRITABLE = r"^[^\x00]*$"
+"""PostgreSQL keeps no text with this in it."""
+
+
 class _Answer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -157,9 +161,9 @@ class DecisionGiven(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     decision: Decision
-    by: Annotated[str | None, Field(max_length=200)] = None
+    by: Annotated[str | None, Field(max_length=200, pattern=_WRITABLE)] = None
     """Who decided, where it is not the token's owner; the token is kept with it."""
-    comment: Annotated[str | None, Field(max_length=2000)] = None
+    comment: Annotated[str | None, Field(max_length=2000, pattern=_WRITABLE)] = None
 
 
 class DecisionAnswer(_Answer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import polars as pl
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -39,6 +39,8 @@ _CHANGES = 50
 _A_WHILE = "max-age=300"
 _WRITTEN = r"^[^\x00-\x1f\x7f]*$"
 Sought = Annotated[str, Query(max_length=200, pattern=_WRITTEN)]
+OneOutcome = Annotated[Outcome | Literal[""] | None, Query()]
+"""Forms send what is not chosen as nothing."""
 PageNumber = Annotated[int, Query(ge=1, le=100_000)]
 
 
@@ -116,13 +118,13 @@ def one_run(
     desk: AtDesk,
     run: RunId,
     q: Sought = "",
-    outcome: Annotated[Outcome | None, Query()] = None,
+    outcome: OneOutcome = None,
     number: Annotated[PageNumber, Query(alias="page")] = 1,
 ) -> Response:
     desk.ledger.runs.bury_crashed()
     found = find_run(desk.ledger, run)
     people = _people(desk, found)
-    shown = _matching(people, q, outcome)
+    shown = _matching(people, q, outcome or None)
     first = (number - 1) * _PEOPLE
     return page(
         request,
@@ -132,7 +134,7 @@ def one_run(
         bars=bars(found.header.get("outcomes") or {}),
         outcomes=OUTCOMES,
         q=q,
-        outcome=outcome,
+        outcome=outcome or None,
         people=list(shown.slice(first, _PEOPLE).iter_rows(named=True)),
         first=first + 1,
         total=shown.height,
@@ -164,9 +166,9 @@ def _matching(people: pl.DataFrame | None, sought: str, outcome: str | None) -> 
 
 
 @routes.get("/runs/{run}/results.json", dependencies=[MayRead])
-def download(desk: AtDesk, run: RunId, outcome: Annotated[Outcome | None, Query()] = None) -> StreamingResponse:
+def download(desk: AtDesk, run: RunId, outcome: OneOutcome = None) -> StreamingResponse:
     """What the button gives: the same as the API."""
-    return results_of(desk, run, person=None, outcome=outcome)
+    return results_of(desk, run, person=None, outcome=outcome or None)
 
 
 @routes.get("/runs/{run}/people/{person:path}", dependencies=[MayRead])
