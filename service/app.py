@@ -20,12 +20,14 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 import ledger as ledgers
 from directory.errors import UsersyncError
+from ledger.tokens import Scope
 from service.access.entrance import Entrance
 from service.access.gate import Gate
 from service.access.headers import SecurityHeaders
@@ -34,7 +36,7 @@ from service.access.rate import Buckets
 from service.access.refusals import API, Refusal, for_programs, refusal, refused, status_of
 from service.access.sessions import Sessions
 from service.api import plans, runs, syncs
-from service.api.asking import MissingScope
+from service.api.asking import MissingScope, scope_of
 from service.desk import Desk
 from service.pages import routes as pages
 from service.pages.drawing import trouble_page
@@ -42,9 +44,10 @@ from service.settings import ServiceSettings
 from service.starting import Starter
 from service.syncs import Syncs
 
-__all__ = ["described", "make_app"]
+__all__ = ["described", "endpoints", "make_app"]
 
 _MANY = 5
+_PARTS = (syncs.routes, runs.routes, plans.routes)
 
 
 def make_app(settings: ServiceSettings, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
@@ -100,7 +103,7 @@ def described(**more: object) -> FastAPI:
         redirect_slashes=False,
         **more,  # type: ignore[arg-type]
     )
-    for part in (syncs.routes, runs.routes, plans.routes):
+    for part in _PARTS:
         app.include_router(part, prefix=API.rstrip("/"))
     app.include_router(pages.routes, include_in_schema=False)
     app.add_exception_handler(UsersyncError, _failed)
@@ -110,6 +113,17 @@ def described(**more: object) -> FastAPI:
     app.add_exception_handler(Exception, _defect)
     _describe_tokens(app)
     return app
+
+
+def endpoints() -> list[tuple[str, str, Scope | None]]:
+    """Method, path and scope of everything that the API offers."""
+    return [
+        (method, f"{API.rstrip('/')}{route.path.replace(':path', '')}", scope_of(route.dependencies))
+        for part in _PARTS
+        for route in part.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    ]
 
 
 def _describe_tokens(app: FastAPI) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "refusals",
     "require",
     "run_answer",
+    "scope_of",
     "started_answer",
     "sync_answer",
 ]
@@ -77,13 +78,25 @@ def require(request: Request, scope: Scope) -> None:
         raise MissingScope(scope)
 
 
+class _Needed:
+    """Asked by FastAPI before the route's own work."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def __call__(self, request: Request) -> None:
+        require(request, self.scope)
+
+
 def needs(scope: Scope) -> Dependency:
     """A route is for tokens of that scope alone."""
+    return _depends(_Needed(scope))
 
-    def checked(request: Request) -> None:
-        require(request, scope)
 
-    return _depends(checked)
+def scope_of(dependencies: Iterable[Dependency]) -> Scope | None:
+    """The scope that a route needs."""
+    needed = (one.dependency for one in dependencies)
+    return next((one.scope for one in needed if isinstance(one, _Needed)), None)
 
 
 def _depends(check: Callable[[Request], None]) -> Dependency:
