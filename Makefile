@@ -48,9 +48,9 @@ format: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python benchmarks/run.py
 
-# The pictures of docs/, taken by a test in Prefect's pages; needs Chromium.
+# The pictures of docs/, taken by tests in Prefect's pages and in those of the service; needs Chromium.
 screenshots: $(STAMP)
-	@USERSYNC_REQUIRE=chromium USERSYNC_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -n 0 tests/flow/test_in_the_browser.py
+	@USERSYNC_REQUIRE=chromium USERSYNC_SCREENSHOTS=docs/pictures $(BIN)/python -m pytest -n 0 tests/flow/test_in_the_browser.py tests/e2e/test_service_in_the_browser.py
 
 # Exact pins with hashes and without addresses, for every Python we support. Needs uv, and only when dependencies change.
 lock:

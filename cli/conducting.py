@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import ledger as ledgers
 from cli.failures import Interrupted
 from cli.watching import Watcher
 from directory.errors import ConfigurationError, Fatal
+from flows.orders import Order, carried_out
 from tasks.ending import Ending
-from tasks.workshop import Workshop, find_sync_file, open_workshop
 
 if TYPE_CHECKING:
     from ledger.runs import Run
@@ -23,52 +22,15 @@ _NO_SERVER = "Failed to reach API"
 """How Prefect's RuntimeError begins where its server does not answer; there is no class for it (3.8)."""
 
 
-class Order(NamedTuple):
-    """What shall be run."""
-
-    mode: Literal["sync", "plan", "apply", "undo", "person"]
-    sync_file: str
-    ledger_url: str | None = None
-    plan_id: str = ""
-    """For an undo the run's id."""
-    approved_by: str | None = None
-    full: bool = False
-    person: str = ""
-    """What the one person is called."""
-
-
 def conduct(order: Order, watcher: Watcher) -> Ending:
     """Run it to its end. Raises `UsersyncError` where it could not begin, `Interrupted` after Ctrl-C."""
     try:
         # An undo writes nothing, so no flow run has to show for it; the plan that it makes is applied by one.
         if os.environ.get("PREFECT_API_URL") and order.mode != "undo":
             return _on_prefect(order)
-        return asyncio.run(_here(order, watcher))
+        return asyncio.run(carried_out(order, watcher))
     except KeyboardInterrupt:
         raise Interrupted(_acknowledged(order, watcher)) from None
-
-
-async def _here(order: Order, watcher: Watcher) -> Ending:
-    path = find_sync_file(order.sync_file)
-    async with open_workshop(path, ledger_url=order.ledger_url, observer=watcher, whole=order.full) as shop:
-        return await _run(order, shop)
-
-
-def _run(order: Order, shop: Workshop) -> Awaitable[Ending]:
-    # SciPy and all the decisions.
-    from flows.pipeline import apply_plan, make_plan, make_undo, run_sync, sync_person  # noqa: PLC0415
-
-    match order.mode:
-        case "plan":
-            return make_plan(shop)
-        case "undo":
-            return make_undo(shop, order.plan_id)
-        case "apply":
-            return apply_plan(shop, order.plan_id, approved_by=order.approved_by)
-        case "person":
-            return sync_person(shop, order.person)
-        case _:
-            return run_sync(shop)
 
 
 def _acknowledged(order: Order, watcher: Watcher) -> str:

@@ -24,6 +24,7 @@ from cli import (
     runs,
     schedules,
     scim,
+    serve,
     undoing,
     whatif,
 )
@@ -83,6 +84,9 @@ app.command()(whatif.whatif)
 app.command()(automations.automations)
 app.add_typer(blocks.commands, name="blocks")
 app.add_typer(scim.commands, name="scim")
+app.command("serve")(serve.serve)
+app.command("audit")(serve.audit)
+app.add_typer(serve.tokens, name="token")
 
 
 @app.command()

@@ -4,17 +4,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from cli.options import AsJson, Full, LedgerUrl, SyncArgument
-from directory.errors import UnknownRecord
-
-if TYPE_CHECKING:
-    from ledger.plans import StoredPlan
-    from reconcile.plan import Plan
 
 __all__ = ["apply", "plan", "show"]
 
@@ -63,9 +57,10 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Apply a stored plan, exactly as it was shown."""
-    from cli.books import looked_up, sync_file_of
+    from cli.books import looked_up
     from cli.conducting import Order
     from cli.running import carry_out
+    from tasks.records import sync_file_of
 
     with looked_up(ledger) as book:
         full_id = book.plans.get(plan_id).id
@@ -98,13 +93,14 @@ def show(
     from cli.output import answers, say, whole_json, width_of
     from cli.render import plan as drawn
     from tasks.plans import stored_plan
+    from tasks.records import known_person, plan_as_json
 
     with looked_up(ledger) as book:
         stored, found = stored_plan(book, plan_id)
     if why is not None:
-        _known(found, why)
+        known_person(found, why)
     if as_json:
-        whole_json(_as_json(stored, found, kind=kind, person=why, origin=origin))
+        whole_json(plan_as_json(stored, found, kind=kind, person=why, origin=origin))
         return
     console = answers()
     width = width_of(console)
@@ -116,46 +112,3 @@ def show(
     most = None if everything else drawn.MANY
     say(console, drawn.rows(found, width=width, most=most, kind=kind, origin=origin))
     say(console, drawn.next_command(stored, found, width=width))
-
-
-def _known(found: Plan, person: str) -> None:
-    from reconcile.explain import why as verdicts_on
-
-    if verdicts_on(found, person).is_empty():
-        raise UnknownRecord(
-            f"the plan knows nobody with the username or the id {person!r}",
-            subject=f"plan {found.id[:8]}",
-            next_step="usernames are those in Bitbucket, ids those of the source; `usersync show PLAN --all` has many",
-        )
-
-
-def _as_json(
-    stored: StoredPlan, found: Plan, *, kind: str | None, person: str | None, origin: str | None
-) -> dict[str, Any]:
-    import polars as pl
-
-    from reconcile.explain import why as verdicts_on
-
-    operations, verdicts = found.operations.join(found.origins, on="seq", how="left", maintain_order="left"), None
-    if origin is not None:
-        operations = operations.filter(pl.col("origin") == origin)
-    if kind is not None:
-        operations = operations.filter(pl.col("kind") == kind)
-    if person is not None:
-        verdicts = verdicts_on(found, person)
-        operations = operations.join(verdicts.select("external_id"), on="external_id", how="semi")
-    return {
-        "id": found.id,
-        "state": stored.state,
-        "created_at": stored.created_at.isoformat(),
-        "approved_by": stored.approved_by,
-        "header": found.header.model_dump(mode="json"),
-        "operations": [_decoded(row) for row in operations.iter_rows(named=True)],
-        **({} if verdicts is None else {"people": [_decoded(row) for row in verdicts.iter_rows(named=True)]}),
-    }
-
-
-def _decoded(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its JSON objects read."""
-    objects = ("before", "after", "attributes")
-    return {**row, **{name: json.loads(row[name]) for name in objects if row.get(name) is not None}}

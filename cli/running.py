@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cli.conducting import Order, conduct
 from cli.output import answers, say, whole_json, width_of, words
 from cli.render.plan import FEW, overview, rows
 from cli.render.run import ending_lines
 from cli.watching import watching
 from tasks.ending import Ending
+from tasks.records import ending_as_json
 
 __all__ = ["carry_out"]
 
@@ -19,7 +18,7 @@ def carry_out(order: Order, *, as_json: bool) -> int:
     with watching(words(), silent=as_json) as watcher:
         ending = conduct(order, watcher)
     if as_json:
-        whole_json(_as_json(ending))
+        whole_json(ending_as_json(ending))
     else:
         _tell(order, ending)
     return ending.exit_code
@@ -36,17 +35,3 @@ def _tell(order: Order, ending: Ending) -> None:
             say(console, rows(ending.plan, width=width, most=FEW))
     console.print()
     say(console, ending_lines(ending, width=width, reasons_told=shown))
-
-
-def _as_json(ending: Ending) -> dict[str, Any]:
-    plan = ending.plan
-    return {
-        "run": ending.run_id,
-        "status": ending.status,
-        "exit_code": ending.exit_code,
-        "message": ending.message,
-        "next": ending.next_step,
-        "plan": None if plan is None else {"id": plan.id, **plan.header.model_dump(mode="json")},
-        "applied": ending.applied,
-        "document": ending.document,
-    }

@@ -4,21 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from cli.options import AsJson, Full, LedgerUrl, SyncArgument
-from directory.errors import UnknownRecord
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ledger.opening import Ledger
     from ledger.results import Document
     from ledger.runs import Run
-    from reconcile.results import OperationResult
 
 __all__ = ["list_runs", "results", "sync"]
 
@@ -40,7 +36,6 @@ OutcomeName = Literal[
     "failed",
 ]
 _MANY = 20
-_UNSENT: Mapping[str, Literal["planned", "held"]] = {"planned": "planned", "held": "held"}
 
 
 def sync(sync: SyncArgument, full: Full = False, ledger: LedgerUrl = None, as_json: AsJson = False) -> None:
@@ -61,11 +56,12 @@ def list_runs(
     from cli.books import looked_up
     from cli.output import answers, say, whole_json, width_of
     from cli.render.run import runs_lines
+    from tasks.records import run_as_json
 
     with looked_up(ledger) as book:
         found = book.runs.latest(sync=sync, limit=limit)
     if as_json:
-        whole_json([_run_as_json(run) for run in found])
+        whole_json([run_as_json(run) for run in found])
         return
     console = answers()
     say(console, runs_lines(found, width=width_of(console)))
@@ -90,28 +86,22 @@ def results(
     as_json: AsJson = False,
 ) -> None:
     """What a run meant for everybody, or for one person."""
-    import polars as pl
-
-    from cli.books import find_run, looked_up
+    from cli.books import looked_up
+    from tasks.records import find_run, group_operations, people_of
 
     with looked_up(ledger) as book:
         run = find_run(book, run_id)
-        people = book.results.person(run.id, person) if person else book.results.people(run.id).collect()
+        people = people_of(book, run, person=person, outcome=outcome)
         document = book.results.document(run.id)
         if stored:
             _stored_document(run, document)
             return
-        groups = _group_operations(book, run) if as_json else []
-    if outcome is not None:
-        people = people.filter(pl.col("outcome") == outcome)
-    if person is not None and people.is_empty():
-        raise UnknownRecord(
-            f"the run knows nobody with the username or the id {person!r}",
-            subject=f"run {run.id}",
-            next_step=f"`usersync results {run.id} --all` lists everybody",
-        )
+        groups = group_operations(book, run) if as_json else []
     if as_json:
-        _results_as_json(run, people, groups)
+        from cli.output import as_bytes
+        from tasks.records import results_document
+
+        as_bytes(results_document(run, people, groups))
         return
     _tell(run, people, document.location if document else None, one=person is not None, everything=everything)
 
@@ -120,14 +110,9 @@ def _stored_document(run: Run, document: Document | None) -> None:
     """What the run stored, checked against what the ledger noted of it."""
     from cli.output import as_bytes
     from tasks.documents import fetch
+    from tasks.records import stored_document
 
-    if document is None:
-        raise UnknownRecord(
-            "the run left no document: it still runs, it crashed, or the store did not take it",
-            subject=f"run {run.id}",
-            next_step=f"`usersync results {run.id} --json` tells what the ledger knows",
-        )
-    as_bytes(fetch(document))
+    as_bytes(fetch(stored_document(run, document)))
 
 
 def _tell(run: Run, people: pl.DataFrame, document: str | None, *, one: bool, everything: bool) -> None:
@@ -142,46 +127,3 @@ def _tell(run: Run, people: pl.DataFrame, document: str | None, *, one: bool, ev
         return
     say(console, run_lines(run, document=document, width=width))
     say(console, people_lines(people, run.id, most=None if everything else _MANY, width=width))
-
-
-def _run_as_json(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id,
-        "sync": run.sync,
-        "mode": run.mode,
-        "status": run.status,
-        "plan_id": run.plan_id,
-        "target": run.target,
-        "started_at": run.started_at.isoformat(),
-        "ended_at": None if run.ended_at is None else run.ended_at.isoformat(),
-        "flow_run_id": run.flow_run_id,
-        "error": run.error,
-        "header": run.header,
-    }
-
-
-def _group_operations(book: Ledger, run: Run) -> list[OperationResult]:
-    """What the run did to groups, which is no person's result."""
-    import polars as pl
-
-    from reconcile.results import JOURNAL, group_results
-    from tasks.plans import stored_plan
-
-    if run.plan_id is None:
-        return []
-    _, plan = stored_plan(book, run.plan_id)
-    journal = pl.DataFrame(schema=JOURNAL)
-    if run.header.get("applied"):
-        # A later run of the same plan is not this run's doing.
-        journal = book.journal.entries(plan.id).filter(pl.col("at") <= run.ended_at)
-    return group_results(plan, journal, unsent=_UNSENT.get(run.status, "not_sent"))
-
-
-def _results_as_json(run: Run, people: pl.DataFrame, groups: list[OperationResult]) -> None:
-    """A document as `usersync schema results` describes it, of the people that were asked for."""
-    from cli.output import as_bytes
-    from reconcile.results import RunHeader, document
-
-    known = {name: value for name, value in run.header.items() if name in RunHeader.model_fields}
-    header = RunHeader.model_validate(known).model_copy(update={"groups": groups})
-    as_bytes(document(header, people))

@@ -23,9 +23,10 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Plan to take back what a run changed, and store it. Nothing is written to Bitbucket."""
-    from cli.books import find_run, looked_up, sync_file_of
+    from cli.books import looked_up
     from cli.conducting import Order
     from cli.running import carry_out
+    from tasks.records import find_run, sync_file_of
 
     with looked_up(ledger) as book:
         run = find_run(book, run_id)

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 import polars as pl
 
-from directory.errors import ConfigurationError, LeaseTaken, StalePlan, UsersyncError
+from directory.errors import ConfigurationError, LeaseTaken, StalePlan, UnknownRecord, UsersyncError
 from directory.snapshot import TargetSnapshot
 from ledger.leases import Lease
 from ledger.runs import Mode, Run
@@ -198,6 +198,7 @@ async def _run(
     except UsersyncError as error:
         status, message = status_of_error(error), str(error)
         so_far.stale, so_far.busy = isinstance(error, StalePlan), isinstance(error, LeaseTaken)
+        so_far.unknown = isinstance(error, UnknownRecord)
         next_step = error.next_step or "see the message, then run it again"
     except Exception as error:
         defect = f"a defect of usersync: {type(error).__name__}: {error}"

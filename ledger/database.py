@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -156,7 +157,7 @@ def _create_privately(path: Path, location: str) -> None:
     """It holds names, addresses and groups of people: for its owner alone. SQLite gives side files the same mode."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _create_file(path)
     except OSError as error:
         raise ConfigurationError(
             f"the ledger cannot be created or written: {error.strerror}",
@@ -164,6 +165,22 @@ def _create_privately(path: Path, location: str) -> None:
             not_done="the ledger was not opened",
             next_step="make the folder writable for this user, or name another place for the ledger",
         ) from error
+
+
+def _create_file(path: Path) -> None:
+    """Raises OSError where there is none and none can be made, or where it may not be written.
+
+    One that is there is not opened, not even to look: closing it again would drop the locks that another connection of
+    this process holds on it (POSIX gives locks to processes), and whoever closes the ledger last would then take the
+    write-ahead log away from under that connection, which sees nothing new from then on.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
 
 
 def _prepare_sqlite(engine: Engine) -> None:

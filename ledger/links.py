@@ -38,6 +38,7 @@ _FIRST_VALUES = {
     "access_since": None,
 }
 _INSTANTS = ("left_at", "access_since")
+_COUNT = text("SELECT COUNT(*) FROM links WHERE sync = :sync")
 _READ = text(
     "SELECT external_id, account_id, username, state, CASE WHEN adopted THEN 1 ELSE 0 END, linked_at, updated_at,"
     " left_at, access_since"
@@ -82,6 +83,11 @@ class Links:
         """All links of a sync, schema `LINKS`, sorted by `external_id`."""
         with self._database.read() as connection:
             return read_frame(connection, _READ, {"sync": sync}, LINKS)
+
+    def count(self, sync: str) -> int:
+        """How many accounts are linked to a person."""
+        with self._database.read() as connection:
+            return int(connection.execute(_COUNT, {"sync": sync}).scalar_one())
 
     def some(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ledger.audit import Audit
 from ledger.copying import copy
 from ledger.database import Database
 from ledger.journal import Journal
@@ -23,6 +24,7 @@ from ledger.retention import Retention
 from ledger.runs import Runs
 from ledger.scim.store import Scim
 from ledger.snapshots import Snapshots
+from ledger.tokens import Tokens
 from ledger.watermarks import Watermarks
 
 __all__ = ["Ledger"]
@@ -57,6 +59,8 @@ class Ledger:
         self.pictures = Pictures(database)
         self.watermarks = Watermarks(database)
         self.scim = Scim(database)
+        self.tokens = Tokens(database)
+        self.audit = Audit(database)
 
     def copy_to(self, other: Ledger) -> dict[str, int]:
         """Copy everything into an empty ledger, but who holds which target now; returns rows by table.

@@ -41,7 +41,12 @@ _ATTACH = text("UPDATE runs SET plan_id = :plan_id WHERE id = :id")
 _BY_PREFIX = text("SELECT * FROM runs WHERE substr(id, 1, length(:prefix)) = :prefix")
 _LATEST = text(
     "SELECT * FROM runs WHERE (CAST(:sync AS VARCHAR) IS NULL OR sync = :sync)"
+    " AND (CAST(:before AS BIGINT) IS NULL OR started_at < :before)"
     " ORDER BY started_at DESC, id DESC LIMIT :limit"
+)
+_LAST_OF_EACH = text(
+    "SELECT runs.* FROM runs JOIN (SELECT sync, MAX(started_at) AS at FROM runs GROUP BY sync) AS last"
+    " ON runs.sync = last.sync AND runs.started_at = last.at ORDER BY runs.sync, runs.id"
 )
 _ENDED = text(
     "SELECT * FROM runs WHERE sync = :sync AND mode IN ('sync', 'apply') AND ended_at IS NOT NULL"
@@ -55,6 +60,9 @@ _LAST_GOOD = text(
 )
 _RUNNING = text("SELECT * FROM runs WHERE target = :target AND status = 'running' ORDER BY started_at DESC, id DESC")
 _BY_FLOW_RUN = text("SELECT * FROM runs WHERE flow_run_id = :flow_run_id ORDER BY started_at DESC, id DESC LIMIT 1")
+_BY_PROCESS = text(
+    "SELECT * FROM runs WHERE host = :host AND pid = :pid AND started_at >= :since ORDER BY started_at, id LIMIT 1"
+)
 _UNFINISHED = text("SELECT id, host, pid, process FROM runs WHERE status = 'running'")
 _CRASHED = text(
     "UPDATE runs SET status = 'crashed', ended_at = :ended_at, error = :error WHERE id = :id AND status = 'running'"
@@ -179,9 +187,14 @@ class Runs:
         with self._database.read() as connection:
             return _run(by_prefix(connection, _BY_PREFIX, run_id, noun="run", shortest=1))
 
-    def latest(self, *, sync: str | None = None, limit: int = 20) -> list[Run]:
-        """The latest runs, of one sync or of all, newest first."""
-        return self._select(_LATEST, sync=sync, limit=limit)
+    def latest(self, *, sync: str | None = None, limit: int = 20, before: datetime | None = None) -> list[Run]:
+        """The latest runs, of one sync or of all, that began before an instant; newest first."""
+        instant = None if before is None else micros(before)
+        return self._select(_LATEST, sync=sync, limit=limit, before=instant)
+
+    def last_of_each(self) -> list[Run]:
+        """The latest run of every sync."""
+        return self._select(_LAST_OF_EACH)
 
     def ended(self, sync: str, *, limit: int) -> list[Run]:
         """The latest runs of a sync that were to bring everybody up to date and have ended, newest first."""
@@ -198,6 +211,10 @@ class Runs:
     def find_by_flow_run(self, flow_run_id: str) -> Run | None:
         """The latest attempt at a flow run."""
         return next(iter(self._select(_BY_FLOW_RUN, flow_run_id=flow_run_id)), None)
+
+    def find_by_process(self, host: str, pid: int, *, since: datetime) -> Run | None:
+        """The first run that a process began, for who started the process."""
+        return next(iter(self._select(_BY_PROCESS, host=host, pid=pid, since=micros(since))), None)
 
     def bury_crashed(self) -> list[str]:
         """Note the end of runs whose process died on this machine without a word; returns their ids."""

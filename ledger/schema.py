@@ -26,6 +26,7 @@ from ledger.scim.tables import (
 from ledger.table import CLUSTERED, Table
 
 __all__ = [
+    "AuditEntry",
     "Decision",
     "Document",
     "GroupFeeds",
@@ -54,6 +55,7 @@ __all__ = [
     "SnapshotFrame",
     "StoredPlan",
     "Table",
+    "Token",
     "Watermark",
 ]
 
@@ -337,3 +339,44 @@ class Watermark(Table, table=True):
     name: str = Field(primary_key=True)
     value: str = Field(sa_type=Text)
     updated_at: int = Field(sa_type=BigInteger)
+
+
+class Token(Table, table=True):
+    """Who may use the HTTP service. The token itself is not here, only what tells that it is the one."""
+
+    __tablename__ = "tokens"
+
+    id: str = Field(primary_key=True)
+    """Part of the token, so that one row is looked at."""
+    name: str
+    scopes: str
+    """Separated by spaces."""
+    digest: str
+    """SHA-256 of the token, hexadecimal."""
+    created_at: int = Field(sa_type=BigInteger)
+    expires_at: int | None = Field(default=None, sa_type=BigInteger)
+    used_at: int | None = Field(default=None, sa_type=BigInteger)
+    """To the minute."""
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class AuditEntry(Table, table=True):
+    """Somebody asked the HTTP service to change something."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "at"),)
+
+    id: str = Field(primary_key=True)
+    at: int = Field(sa_type=BigInteger)
+    token_id: str | None = None
+    """Null where nobody was known, such as at a sign-in that failed."""
+    who: str | None = None
+    """The token's name."""
+    client: str
+    """The address that it came from."""
+    what: str = Field(sa_type=Text)
+    """Method and path."""
+    status: int | None = None
+    """What was answered; null where the service ended before it did."""
+    details: str = Field(sa_type=Text)
+    """JSON object."""

@@ -11,7 +11,7 @@ from reconcile.additions import divide
 from reconcile.explain import changes, headline, kind_title
 from reconcile.plan import REMOVING, Plan
 
-__all__ = ["question"]
+__all__ = ["additions_in_words", "question"]
 
 _SHOWN = 10
 
@@ -54,17 +54,20 @@ def _affected(plan: Plan) -> list[str]:
     return [*lines, f"- … and {more:,} more"] if more else lines
 
 
-def _answers(plan: Plan, open_until: datetime) -> list[str]:
+def additions_in_words(plan: Plan) -> str:
+    """What approving the additions only would do."""
     additions, rest = divide(plan)
     if additions is None:
-        only = "nothing of it only adds, so all of it stays held"
-    elif rest is None:
-        only = "the same, for nothing is taken away"
-    else:
-        only = f"{additions.operations.height:,} operations are applied, {rest.operations.height:,} stay held"
+        return "nothing of it only adds, so all of it stays held"
+    if rest is None:
+        return "the same, for nothing is taken away"
+    return f"{additions.operations.height:,} operations are applied, {rest.operations.height:,} stay held"
+
+
+def _answers(plan: Plan, open_until: datetime) -> list[str]:
     return [
         "- *approve*: both sides are read anew. If that makes this plan again it is applied; if not, it is refused.",
-        f"- *approve additions only*: the same, but {only}.",
+        f"- *approve additions only*: the same, but {additions_in_words(plan)}.",
         "- *reject*: nothing is applied, and this plan is not asked about again.",
         f"- No answer by {open_until:%Y-%m-%d %H:%M} UTC: nothing is applied, and the run fails.",
     ]

@@ -1,1 +1,1 @@
-"""What answers over HTTP. `service.scim` is the receiver for pushes."""
+"""The HTTP service: an API for programs, a few pages for people, and the receiver of SCIM pushes. See docs/http-api.md."""

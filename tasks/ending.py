@@ -55,6 +55,9 @@ class Ending:
     busy: bool = False
     """Whether it failed because another run held the target for longer than it would wait, or took it over."""
 
+    unknown: bool = False
+    """Whether it failed because nobody is called so, or more than one is."""
+
     @property
     def exit_code(self) -> int:
         return EXIT_CODES[self.status]

@@ -58,6 +58,7 @@ class RunSoFar:
     """Whether the target is not what the plan starts from."""
     busy: bool = False
     """Whether another run has the target."""
+    unknown: bool = False
 
 
 @step()
@@ -105,7 +106,8 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
         ended_at=ended,
     )
     location = None if written is None else written.location
-    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, location, so_far.stale, so_far.busy)
+    standing = (so_far.stale, so_far.busy, so_far.unknown)
+    ending = Ending(so_far.run.id, status, plan, message, next_step, applied, location, *standing)
     shown = last_runs(shop.ledger, shop.sync.name)
     await publish(ending, header, most_rows=shop.sync.report.table_rows, last_runs=shown)
     expiring = expiring_secrets(shop.sync, shop.clock().date()) if so_far.run.mode == "sync" else []

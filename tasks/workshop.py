@@ -21,7 +21,7 @@ from tasks.observer import Observer, Unobserved
 from tasks.secrets import use_blocks
 from tasks.sync_file import SyncFile, load_sync_file
 
-__all__ = ["Workshop", "find_sync_file", "open_workshop"]
+__all__ = ["Workshop", "find_sync_file", "open_workshop", "target_in_words"]
 
 _FOLDER = Path("syncs")
 
@@ -43,7 +43,7 @@ class Workshop:
     @property
     def names(self) -> Names:
         """What plans and runs call the three parties."""
-        return Names(self.sync.name, _called(self.sync.source), _called(self.sync.target))
+        return Names(self.sync.name, _called(self.sync.source), target_in_words(self.sync))
 
     @property
     def documents(self) -> str:
@@ -88,6 +88,11 @@ def find_sync_file(name: str) -> Path:
     if given.is_file() or given.suffix in {".yaml", ".yml"}:
         return given
     return next((path for path in (_FOLDER / f"{name}.yaml", _FOLDER / f"{name}.yml") if path.exists()), given)
+
+
+def target_in_words(sync: SyncFile) -> str:
+    """What plans and runs call the target of a sync file."""
+    return _called(sync.target)
 
 
 def _place_of_documents(sync: SyncFile) -> str:

@@ -14,19 +14,17 @@ from cli.render.grid import grid, labelled, safe
 from ledger.plans import StoredPlan
 from reconcile.explain import by_hand, changes, kind_title, left_behind, why
 from reconcile.plan import KINDS, Finding, Kind, Plan, PlanHeader
+from reconcile.wording import OUTCOMES, count_of_people, value_in_words, way, what_changes
 
 __all__ = [
     "FEW",
     "MANY",
-    "OUTCOMES",
     "TITLE_WIDTH",
-    "count_of_people",
     "next_command",
     "overview",
     "rows",
     "state",
     "verdict",
-    "what_changes",
     "who_and_why",
 ]
 
@@ -37,25 +35,6 @@ MANY = 20
 
 TITLE_WIDTH = 19
 """Wide enough for every kind of operation."""
-
-OUTCOMES = {
-    "failed": "failed",
-    "held": "held",
-    "conflict": "in conflict",
-    "created": "created",
-    "updated": "updated",
-    "renamed": "renamed",
-    "reactivated": "reactivated",
-    "access_removed": "access removed",
-    "anonymised": "anonymised",
-    "deleted": "deleted",
-    "erased": "erased",
-    "leaving": "leaving",
-    "inactive": "inactive",
-    "unchanged": "unchanged",
-    "filtered": "filtered out",
-}
-"""Outcomes as people read them, those that need somebody first."""
 
 _COUNTED: tuple[Kind, ...] = (
     *("create", "update", "rename"),
@@ -125,12 +104,6 @@ def _source(header: PlanHeader, width: int | None) -> Iterator[Text]:
     yield from labelled("source", what, width=width, style="bold yellow")
     for finding in header.source_findings:
         yield from labelled("", f"· {finding}", width=width)
-
-
-def count_of_people(outcomes: dict[str, int]) -> str:
-    """Such as `461 created, 12 updated`; those that need somebody first."""
-    named = [f"{outcomes[name]:,} {words}" for name, words in OUTCOMES.items() if outcomes.get(name)]
-    return ", ".join(named) or "nobody"
 
 
 def _counts(counts: dict[str, int], width: int | None) -> Iterator[Text]:
@@ -207,13 +180,6 @@ def _change(kind: str, who: str, detail: str, reason: str) -> tuple[str, str, st
     return who, "" if detail == who else detail, reason
 
 
-def way(group: str, path: str) -> str:
-    """How somebody comes by a group: `path` leads through the source's groups."""
-    if path.casefold() == group.casefold():
-        return "a member in the source"
-    return "everybody (groups.always)" if path == "groups.always" else f"through {path}"
-
-
 def _conflicts(plan: Plan, width: int | None, most: int | None) -> Iterator[Text]:
     found = plan.verdicts.filter(pl.col("outcome") == "conflict")
     if not found.height:
@@ -254,36 +220,13 @@ def who_and_why(row: dict[str, Any], *, width: int | None) -> Iterator[Text]:
     if row.get("next_stage"):
         yield from labelled("next", f"{kind_title(row['next_stage'])} on {row['next_stage_on']}", width=width)
     if carried := json.loads(row.get("attributes") or "{}"):
-        said = [_value(name, "(none)" if value is None else value) for name, value in carried.items()]
+        said = [value_in_words(name, "(none)" if value is None else value) for name, value in carried.items()]
         yield from labelled("carried", "; ".join(said), width=width)
     if row["groups"]:
         yield Text()
         yield Text("  groups that the source gives", style="dim")
         pairs = [(one["group"], way(one["group"], one["path"])) for one in row["groups"]]
         yield from grid(pairs, width=width, styles={1: "dim"}, indent=4)
-
-
-def what_changes(operation: dict[str, Any]) -> str:
-    """The group, or what turns into what."""
-    return str(operation["group"] or sides(operation["before"], operation["after"]) or operation["reason"] or "")
-
-
-def sides(before: str | None, after: str | None) -> str:
-    """An operation's JSON objects as words: what is taken, what is given, or what turns into what."""
-    old: dict[str, Any] = json.loads(before) if before else {}
-    new: dict[str, Any] = json.loads(after) if after else {}
-    if "state" not in old:
-        new.pop("state", None)
-    if not (old and new):
-        sign = "taken: " if old else "given: " if "groups" in new else ""
-        named = [_value(name, value) for name, value in (old or new).items() if value]
-        return f"{sign}{'; '.join(named)}" if named else ""
-    turned = [name for name in new if old.get(name) != new[name]]
-    return "; ".join(f"{name} {old.get(name) or '(none)'} → {new[name] or '(none)'}" for name in turned)
-
-
-def _value(name: str, value: Any) -> str:
-    return f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def state(stored: StoredPlan, *, width: int | None) -> Iterator[Text]:

@@ -11,9 +11,10 @@ import polars as pl
 from rich.text import Text
 
 from cli.render.grid import grid, hanging, labelled, safe
-from cli.render.plan import OUTCOMES, TITLE_WIDTH, count_of_people, what_changes, who_and_why
+from cli.render.plan import TITLE_WIDTH, who_and_why
 from ledger.runs import Run
 from reconcile.explain import kind_title
+from reconcile.wording import OUTCOMES, count_of_people, what_changes
 from tasks.ending import Ending
 
 __all__ = ["ending_lines", "people_lines", "person_lines", "run_lines", "runs_lines"]

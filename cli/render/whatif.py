@@ -9,8 +9,8 @@ import polars as pl
 from rich.text import Text
 
 from cli.render.grid import grid, labelled
-from cli.render.plan import sides, way
 from reconcile.explain import kind_title
+from reconcile.wording import sides, way
 
 if TYPE_CHECKING:
     from tasks.whatif import WhatIf

@@ -41,6 +41,7 @@ from reconcile.results import GroupResult, OperationResult, PersonResult, PlanDe
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
 from service.scim.settings import Limits
+from service.app import endpoints
 from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
 from tasks.picture_settings import PicturesSection
@@ -385,3 +386,15 @@ def test_every_event_is_documented_in_order() -> None:
 def test_every_automation_is_documented() -> None:
     files = {path.stem for path in (ROOT / "deploy" / "automations").glob("*.yaml")}
     assert {row[0] for row in table("docs/alerts.md", "Automations", "name")} == files
+
+
+def test_every_endpoint_and_its_scope_is_documented() -> None:
+    documented = {row[0]: row[1] for row in table("docs/http-api.md", "Endpoints", "endpoint")}
+    assert documented == {f"{method} {path}": scope for method, path, scope in endpoints()}
+
+
+def test_every_option_of_the_service_is_documented() -> None:
+    options = {option for parameter in commands()["serve"].params for option in parameter.opts}
+    cells = [row[0].split("`, `") for row in table("docs/http-api.md", "Who may come in", "option")]
+    named = {option.partition(" ")[0] for cell in cells for option in cell}
+    assert named == options - {"--syncs", "--ledger"}

@@ -139,6 +139,10 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         assert [each.slug for each in pushed] == ([] if script.stem < "v0007" else ["entra"])
         for each in pushed:
             assert_pushed(book, each.id)
+        tokens = [(token.name, token.scopes) for token in book.tokens.all()]
+        assert tokens == ([] if script.stem < "v0008" else [("old", ("read", "run"))])
+        written = [(entry.who, entry.client, entry.status, entry.details) for entry in book.audit.latest()]
+        assert written == ([] if script.stem < "v0008" else [("old", "192.0.2.7", 202, {"run": RUN})])
 
 
 def assert_pushed(book: ledger.Ledger, connector_id: str) -> None:

@@ -160,3 +160,12 @@ def test_processes_that_open_a_fresh_ledger_together_create_it_once(url: str):
     assert [process.wait() for process in together] == [0, 0]
     with ledger.open(url) as book:
         assert len(book.runs.latest()) == 2
+
+
+def test_a_ledger_opened_twice_in_one_process_sees_what_another_process_writes(url: str):
+    """Where the file is opened and closed beside SQLite, its locks are gone, and the other takes the log away."""
+    write = f"import ledger\nwith ledger.open({url!r}) as b: b.runs.start(sync='okta', mode='sync', target='t')"
+    with ledger.open(url) as book, ledger.open(url):
+        for number in (1, 2):
+            subprocess.run([sys.executable, "-c", write], check=True)
+            assert len(book.runs.latest()) == number

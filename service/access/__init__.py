@@ -1,0 +1,1 @@
+"""Who may come in: addresses, tokens, sessions, limits, and what every answer carries."""
