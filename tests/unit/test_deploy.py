@@ -104,7 +104,7 @@ def test_the_image_has_every_package_of_ours_and_runs_as_nobody_special() -> Non
     packages = set(re.findall(r"^COPY (\w+) \1$", text, flags=re.MULTILINE))
     ours = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert packages == ours | {"syncs"}
-    assert "--require-hashes --only-binary :all: -r requirements.lock" in text
+    assert "--no-deps --require-hashes --only-binary :all: -r requirements.lock" in text
     assert re.search(r"^USER 10001$", text, flags=re.MULTILINE)
     let_in = set(
         re.findall(r"^!(.+)$", (DEPLOY / "Containerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE)

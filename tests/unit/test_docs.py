@@ -40,8 +40,8 @@ from reconcile.policy import (
 from reconcile.results import GroupResult, OperationResult, PersonResult, PlanDecision, RunDocument, RunHeader
 from reconcile.rules import Answer, Attribute, Lookup, Match, Rule, rule_value
 from reconcile.transform import evaluate, expression
-from service.scim.settings import Limits
 from service.app import endpoints
+from service.scim.settings import Limits
 from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
 from tasks.picture_settings import PicturesSection
