@@ -1,1 +1,1 @@
-"""The HTTP service: an API for programs, a few pages for people, and the receiver of SCIM pushes. See docs/http-api.md."""
+"""The HTTP service: an API for programs, a few pages for people, and the receiver of SCIM pushes."""

@@ -306,7 +306,7 @@ def test_every_command_and_option_in_the_docs_exists(page: str, usage: str) -> N
     known = commands()
     assert name in known, f"{page}: usersync {usage}"
     command = known[name]
-    if within := getattr(command, "commands", None):
+    if words and (within := getattr(command, "commands", None)):
         assert words[0] in within, f"{page}: usersync {usage}"
         command = within[words[0]]
     options = {option for parameter in command.params for option in parameter.opts}

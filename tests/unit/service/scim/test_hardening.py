@@ -284,11 +284,11 @@ async def test_one_connector_sees_and_disturbs_nothing_of_another(url: str):
 
 
 async def test_who_asks_too_often_is_told_when_to_come_back(url: str):
-    async with serve(url, limits=Limits(requests_per_second=0.5, burst=2)) as served:
+    async with serve(url, limits=Limits(requests_per_second=0.05, burst=2)) as served:
         answers = [await served.client.get("/Users") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[2].headers["retry-after"] in {"2", "3"}
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 20
     assert refused(answers[2], 429)
 
 
