@@ -45,10 +45,6 @@ def add(
     import ledger as ledgers
     from cli.output import answers, say, whole_json
 
-    if base_url is not None and not base_url.startswith(("https://", "http://")):
-        raise ConfigurationError(
-            "this is no address", subject=base_url, not_done="no connector was added", next_step="begin with https://"
-        )
     checked = _read_schemas(schemas) if schemas is not None else []
     with ledgers.open(ledger or ledgers.default_url()) as book:
         made = book.scim.connectors.add(name, base_url=base_url, strict=strict, schemas=checked)

@@ -186,6 +186,13 @@ class PushStore(Protocol):
         Raises `UnknownRecord` where there is no such connector.
         """
 
+    def pushed_of(self, connector: str, names: Collection[str], *, by_id: bool) -> Pushed:
+        """People by id or externalId, or unless `by_id` by user name or e-mail address in any case; the groups that
+        they are in and all that contain those; their memberships, and those among these groups. Raises as above."""
+
+    def pushed_groups(self, connector: str, names: Collection[str]) -> Pushed:
+        """The groups of these names in any case, and nothing else. Raises as above."""
+
 
 @runtime_checkable
 class FedSource(Source, Protocol):

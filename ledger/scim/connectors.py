@@ -22,6 +22,7 @@ __all__ = ["Authentic", "Connector", "Connectors", "NewToken", "Token"]
 
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """No underscore: Okta takes no base URL that has one."""
+_ADDRESS: Final = re.compile(r"https?://[^\s/?#\"\\]+(?:/[^\s?#\"\\]*)?")
 _TOKEN: Final = re.compile(r"scim_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NO_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 _LAST_USE_EVERY: Final = 60_000_000
@@ -110,7 +111,10 @@ class Connectors:
         strict: bool = False,
         schemas: Sequence[Mapping[str, Any]] = (),
     ) -> Connector:
-        """A new connector, without a token yet. Raises ConfigurationError for a slug that cannot be or is taken."""
+        """A new connector, without a token yet.
+
+        Raises ConfigurationError for a slug that cannot be or is taken, and for a base URL that is none.
+        """
         if not _SLUG.fullmatch(slug):
             raise ConfigurationError(
                 "a connector is named by up to 63 small letters, digits and hyphens, and neither begins nor ends with"
@@ -120,6 +124,13 @@ class Connectors:
                 next_step="choose another name, such as entra or okta-eu",
             )
         made = Connector(secrets.token_hex(8), slug, base_url, strict, tuple(schemas), now())
+        if base_url is not None and not _ADDRESS.fullmatch(base_url):
+            raise ConfigurationError(
+                "this is no address that an answer can begin with",
+                subject=base_url,
+                not_done="no connector was added",
+                next_step="give scheme, host and perhaps a path, such as https://scim.example.com",
+            )
         with self._database.write_durably() as connection:
             if not self._database.sqlite:
                 connection.execute(_LOCK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,8 @@ from sqlalchemy import Connection, text
 from ledger.database import Database
 from ledger.instant import micros, moment
 from ledger.scim.connectors import Authentic, Connectors, authenticate
+from ledger.scim.folding import exact, folded
+from ledger.scim.predicates import Any_, Column, Compared, Condition, Indexed
 from ledger.scim.reading import Reader, ResourceKind
 from ledger.scim.writing import Actor, Writer
 
@@ -99,6 +101,10 @@ class Open:
         """As `Connectors.authenticate`."""
         return authenticate(self._connection, slug, presented)
 
+    def last_use(self, connector_id: str) -> datetime | None:
+        """When a token of the connector was last used."""
+        return moment(self._connection.execute(_LAST_USE, {"connector_id": connector_id}).scalar())
+
     def reader(self, connector_id: str) -> Reader:
         return Reader(self._connection, connector_id, sqlite=self._sqlite)
 
@@ -163,6 +169,39 @@ class Scim:
         """As `pushed`, by the name of an open connector. Raises UnknownRecord."""
         return self.pushed(self.connectors.get(slug).id, told)
 
+    def pushed_of(self, slug: str, names: Collection[str], *, by_id: bool) -> Pushed:
+        """Users with one of these ids, or `externalId`s, or unless `by_id` user names or e-mail addresses; the groups
+        that they are in and all that contain those; their memberships, and those among these groups.
+
+        Raises UnknownRecord where there is no such connector.
+        """
+        connector = self.connectors.get(slug)
+        with self.read() as transaction:
+            reader = transaction.reader(connector.id)
+            people = reader.page(["User"], _called(names, by_id=by_id), offset=0, limit=None).resources
+            groups: dict[str, str] = {}
+            memberships: list[tuple[str, str, bool]] = []
+            below, are_groups = [each.id for each in people], False
+            while below:
+                found = reader.groups_of(below)
+                memberships += [(group.id, member, are_groups) for member, of in found.items() for group in of]
+                new = {group.id: group.display or "" for of in found.values() for group in of if group.id not in groups}
+                groups |= new
+                below, are_groups = sorted(new), True
+            last = transaction.last_use(connector.id)
+        named = [(each, json.dumps({"displayName": name})) for each, name in sorted(groups.items())]
+        return Pushed([(each.id, each.document) for each in people], named, memberships, {}, last)
+
+    def pushed_groups(self, slug: str, names: Collection[str]) -> Pushed:
+        """The groups with one of these names, whatever its case, and nothing else."""
+        connector = self.connectors.get(slug)
+        with self.read() as transaction:
+            reader = transaction.reader(connector.id)
+            wanted = tuple(Compared(Column("name_key"), "eq", folded(name)) for name in sorted(set(names)))
+            groups = reader.page(["Group"], Any_(wanted), offset=0, limit=None).resources
+            last = transaction.last_use(connector.id)
+        return Pushed([], [(each.id, each.document) for each in groups], [], {}, last)
+
     def pushed(self, connector_id: str, told: Callable[[str, int], None] = lambda _what, _count: None) -> Pushed:
         """All of it, read in one transaction; `told` hears how many of what have come so far."""
         with self._database.read_steadily() as connection:
@@ -173,6 +212,15 @@ class Scim:
             groups = _resources(connection, connector_id, "Group", lambda count: told("groups", count))
             memberships = [(row[0], row[1], row[2] == "Group") for row in connection.execute(_MEMBERSHIPS, mine)]
         return Pushed(people, groups, memberships, counts, moment(last))
+
+
+def _called(names: Collection[str], *, by_id: bool) -> Condition:
+    found: list[Condition] = []
+    for name in sorted(set(names)):
+        found += [Compared(Column("id"), "eq", name), Compared(Column("external_id"), "eq", exact(name))]
+        if not by_id:
+            found += [Compared(Column("name_key"), "eq", folded(name)), Indexed("emails.value", folded(name))]
+    return Any_(tuple(found))
 
 
 def _resources(

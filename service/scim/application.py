@@ -69,7 +69,7 @@ class Receiver:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await _send(await self._answered(scope, receive), send, head=scope["method"] == "HEAD")
+            await _send(await self._answered(scope, receive), send)
 
     def close(self) -> None:
         """Finish the writes that wait. Nothing may be asked afterwards."""
@@ -120,7 +120,7 @@ class Receiver:
         _refuse_what_is_nowhere(desk, request)
         if request.method in {"POST", "PUT", "PATCH"}:
             await self._take_body(desk, request, receive)
-        if request.method in {"GET", "HEAD"} or request.segments[-1:] == (".search",):
+        if request.method == "GET" or request.segments[-1:] == (".search",):
             return await self._read(desk, request)
         return await self._turns.write(lambda transaction: write(desk, transaction, request))
 
@@ -164,7 +164,7 @@ class Receiver:
 
 def _refuse_what_is_nowhere(desk: Desk, request: Request) -> None:
     """Before a body is read: an address without a meaning, or a method that it does not have."""
-    target = match("GET" if request.method == "HEAD" else request.method, request.path)
+    target = match(request.method, request.path)
     if target.endpoint is not None:
         desk.protocol.resource_type_at(target.endpoint)
 
@@ -189,9 +189,9 @@ def _query(scope: Scope) -> Mapping[str, str]:
     return dict(pairs)
 
 
-async def _send(answer: Answer, send: Send, *, head: bool) -> None:
+async def _send(answer: Answer, send: Send) -> None:
     headers = [*_ALWAYS, *((name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items())]
     if answer.status not in {204, 304}:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else answer.body})
+    await send({"type": "http.response.body", "body": answer.body})

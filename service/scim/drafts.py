@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +17,7 @@ from scim2_models import CaseExact, Context, Extension, InvalidValueException, M
 from scim2_models.base import BaseModel
 
 from ledger.instant import micros, moment
+from ledger.scim.folding import exact, folded
 from ledger.scim.reading import Membership, ResourceKind, Stored
 from ledger.scim.writing import Draft
 from service.scim.shape import Shape
@@ -88,8 +88,7 @@ def key_of(value: Any, *, case_exact: bool) -> Any:
         return micros(value if value.tzinfo else value.replace(tzinfo=UTC))
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    text = unicodedata.normalize("NFC", str(value))
-    return text if case_exact else unicodedata.normalize("NFC", text.lower())
+    return exact(str(value)) if case_exact else folded(str(value))
 
 
 def _membership(each: Membership, *, direct: bool) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class ScimSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#\"\\]+(/[^\s?#\"\\]*)?$")]
     """What clients reach the service by, such as https://usersync.example.com. Every address in an answer begins with
     it, or with the connector's own; what a client says in its Host header is not repeated."""
     limits: Limits = Limits()

@@ -20,7 +20,8 @@ from sandbox.company import Company, Person, Standing
 from service.scim import Limits
 from service.scim.drafts import draft_of
 from service.scim.shape import ENTERPRISE, Shape, shape_of
-from tests.contract.source_contract import Sleeps, SourceContract, Stage
+from tests.contract.person_contract import PersonContract
+from tests.contract.source_contract import Sleeps, Stage
 
 
 class Provisioned(ScimSource):
@@ -29,14 +30,14 @@ class Provisioned(ScimSource):
     def __init__(self, settings: ScimSettings, book: ledger.Ledger, company: Company) -> None:
         super().__init__(settings)
         self.feed(book.scim)
-        self._provisioner = Provisioner(book, company)
+        self.provisioner = Provisioner(book, company)
 
     async def read(self, progress: Progress | None = None) -> SourceSnapshot:
-        self._provisioner.push()
+        self.provisioner.push()
         return await super().read(progress)
 
     async def check(self) -> list[CheckFinding]:
-        self._provisioner.push()
+        self.provisioner.push()
         return await super().check()
 
 
@@ -45,6 +46,8 @@ class Provisioner:
         self._book = book
         self._company = company
         self._ids: dict[str, str] = {}
+        self.knot: dict[str, tuple[str, ...]] = {}
+        """Further groups in groups."""
 
     def push(self) -> None:
         connector = self._book.scim.connectors.get("entra")
@@ -61,8 +64,13 @@ class Provisioner:
             for key in groups:
                 stored = writer.get("Group", self._ids[key])
                 assert stored is not None
-                wanted = {self._ids[each]: None for each in self._company.effective_members(key)}
-                writer.change_members(stored, add=wanted, remove=None)
+                wanted = {self._ids[each]: None for each in self._company.direct[key]}
+                within = {self._ids[each.id]: None for each in self._company.groups.values() if each.parent == key}
+                writer.change_members(
+                    stored,
+                    add={**wanted, **within, **{self._ids[each]: None for each in self.knot.get(key, ())}},
+                    remove=None,
+                )
 
     def _keep(self, writer: Writer, shape: Shape, kind: Any, key: str, raw: dict[str, Any]) -> None:
         with shape.provider:
@@ -87,7 +95,8 @@ def as_user(person: Person) -> dict[str, Any]:
     }
 
 
-class TestScimSource(SourceContract):
+class TestScimSource(PersonContract):
+    nests = True
     people_in_a_large_company = 3_000
 
     @pytest.fixture(autouse=True)
@@ -100,7 +109,13 @@ class TestScimSource(SourceContract):
             if not book.scim.connectors.all():
                 book.scim.connectors.add("entra")
             settings = ScimSettings(connector="entra", identify_by="externalId")
-            yield Stage(Provisioned(settings, book, company), company, external_id=lambda person: person.id)
+            source = Provisioned(settings, book, company)
+
+            def tie_a_knot() -> None:
+                first, second = list(company.groups)[:2]
+                source.provisioner.knot = {first: (second,), second: (first,)}
+
+            yield Stage(source, company, external_id=lambda person: person.id, tie_a_knot=tie_a_knot)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from scim2_models import ScimProvider
@@ -14,26 +13,12 @@ from ledger.scim.writing import Actor
 from service.scim.settings import Limits
 from service.scim.shape import Shape, shape_of
 from service.scim.storage import LedgerStorage
-from tests import postgresql
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    reason = postgresql.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgresql.server() as url:
-        yield url
-
-
-class StorageOfTheLedger(ScimStorageContract):
+class TestStorageOfTheLedger(ScimStorageContract):
     @pytest.fixture
-    def url(self, tmp_path: Path) -> str:
-        return ledger.default_url(tmp_path)
-
-    @pytest.fixture
-    def book(self, url: str) -> Iterator[ledger.Ledger]:
-        with ledger.open(url) as opened:
+    def book(self, ledger_url: str) -> Iterator[ledger.Ledger]:
+        with ledger.open(ledger_url) as opened:
             yield opened
 
     @pytest.fixture
@@ -50,14 +35,3 @@ class StorageOfTheLedger(ScimStorageContract):
         with book.scim.write() as transaction:
             writer = transaction.writer(connector.id, Actor("token", None, "request", "test"))
             yield LedgerStorage(shape, writer, transaction)
-
-
-class TestStorageInSqlite(StorageOfTheLedger):
-    pass
-
-
-@pytest.mark.skipif(postgresql.missing() is not None, reason=str(postgresql.missing()))
-class TestStorageInPostgresql(StorageOfTheLedger):
-    @pytest.fixture
-    def url(self, postgresql_server: str) -> str:
-        return postgresql.emptied(postgresql_server)

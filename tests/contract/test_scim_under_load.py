@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import pytest
 
 import ledger
-from tests import postgresql
 from tests.scim_server import started
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
-
-
-@pytest.fixture(scope="module")
-def postgresql_server() -> Iterator[str]:
-    with postgresql.server() as url:
-        yield url
-
-
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(bool(postgresql.missing()), reason="none"))]
-)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return ledger.default_url(tmp_path)
-    return postgresql.emptied(request.getfixturevalue("postgresql_server"))
 
 
 def new_token(url: str) -> str:
@@ -54,9 +35,14 @@ def change(op: str, path: str, value: object) -> dict[str, object]:
     return {"schemas": [PATCH], "Operations": [{"op": op, "path": path, "value": value}]}
 
 
-async def test_fifty_members_added_at_once_through_two_processes_are_fifty_members(url: str):
-    token = new_token(url)
-    async with started(url) as (_, one), started(url) as (_, two), asking(one, token) as a, asking(two, token) as b:
+async def test_fifty_members_added_at_once_through_two_processes_are_fifty_members(ledger_url: str):
+    token = new_token(ledger_url)
+    async with (
+        started(ledger_url) as (_, one),
+        started(ledger_url) as (_, two),
+        asking(one, token) as a,
+        asking(two, token) as b,
+    ):
         ids = await asyncio.gather(*(person(a, f"p{number}") for number in range(50)))
         group = (await a.post("/Groups", json={"schemas": [GROUP], "displayName": "Devs"})).json()["id"]
 
@@ -83,9 +69,14 @@ async def test_fifty_members_added_at_once_through_two_processes_are_fifty_membe
         assert [each["value"] for each in left] == ids[49:]
 
 
-async def test_changes_of_one_person_at_once_are_all_carried_out(url: str):
-    token = new_token(url)
-    async with started(url) as (_, one), started(url) as (_, two), asking(one, token) as a, asking(two, token) as b:
+async def test_changes_of_one_person_at_once_are_all_carried_out(ledger_url: str):
+    token = new_token(ledger_url)
+    async with (
+        started(ledger_url) as (_, one),
+        started(ledger_url) as (_, two),
+        asking(one, token) as a,
+        asking(two, token) as b,
+    ):
         jane = await person(a, "jane")
 
         paths = [f'phoneNumbers[type eq "t{number}"].value' for number in range(20)]
@@ -100,9 +91,14 @@ async def test_changes_of_one_person_at_once_are_all_carried_out(url: str):
         assert len((await b.get(f"/Users/{jane}")).json()["phoneNumbers"]) == 20
 
 
-async def test_of_many_who_create_one_name_at_once_one_succeeds(url: str):
-    token = new_token(url)
-    async with started(url) as (_, one), started(url) as (_, two), asking(one, token) as a, asking(two, token) as b:
+async def test_of_many_who_create_one_name_at_once_one_succeeds(ledger_url: str):
+    token = new_token(ledger_url)
+    async with (
+        started(ledger_url) as (_, one),
+        started(ledger_url) as (_, two),
+        asking(one, token) as a,
+        asking(two, token) as b,
+    ):
         body = {"schemas": [USER], "userName": "Jane"}
         answers = await asyncio.gather(*((a, b)[number % 2].post("/Users", json=body) for number in range(12)))
 
@@ -110,8 +106,8 @@ async def test_of_many_who_create_one_name_at_once_one_succeeds(url: str):
     assert {answer.json()["scimType"] for answer in answers if answer.status_code == 409} == {"uniqueness"}
 
 
-async def test_every_answered_write_outlives_a_killed_process(url: str):
-    token = new_token(url)
+async def test_every_answered_write_outlives_a_killed_process(ledger_url: str):
+    token = new_token(ledger_url)
     answered: list[str] = []
     busy = asyncio.Event()
 
@@ -124,14 +120,14 @@ async def test_every_answered_write_outlives_a_killed_process(url: str):
             if len(answered) >= 100:
                 busy.set()
 
-    async with started(url) as (process, address), asking(address, token) as client:
+    async with started(ledger_url) as (process, address), asking(address, token) as client:
         pushing = [asyncio.create_task(push(client, number)) for number in range(8)]
         await busy.wait()
         process.kill()
         await asyncio.gather(*pushing)
         assert len(answered) < 8000, "the process was killed while clients were pushing"
 
-    with ledger.open(url) as book:
+    with ledger.open(ledger_url) as book:
         pushed = book.scim.pushed(book.scim.connectors.get("entra").id)
         noted = book.scim.audit(book.scim.connectors.get("entra").id, limit=10_000)
     there = {each for each, _ in pushed.people}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,7 +20,6 @@ from directory.snapshot import MEMBERSHIPS, SOURCE_GROUPS, Completeness, SourceS
 __all__ = ["ScimSource"]
 
 _ORIGINS: Final = ("the users that were pushed", "the memberships that were pushed", "the groups that were pushed")
-_KINDS: Final = (("User", "people", "users"), ("Group", "groups", "groups"))
 
 
 class ScimSource:
@@ -43,14 +43,30 @@ class ScimSource:
         read_at = datetime.now(UTC)
         pushed = await self._pushed(progress)
         found = await asyncio.to_thread(self._assembled, pushed)
-        return SourceSnapshot(
-            completeness=Completeness((*self._doubts(pushed, read_at), *found.findings)),
-            read_at=read_at,
-            requests=0,
-            people=found.people,
-            groups=found.groups,
-            memberships=found.memberships,
-        )
+        doubts = (*self._short(pushed), *self._silent(pushed, read_at))
+        return _snapshot(found, read_at, (*doubts, *found.findings))
+
+    async def read_person(self, name: str, *, by_id: bool = False) -> SourceSnapshot:
+        """As `PersonSource`. Only what is pushed of them is looked up. Raises as `read` does."""
+        read_at = datetime.now(UTC)
+        pushed = await self._asked(lambda store: store.pushed_of(self._settings.connector, [name], by_id=by_id))
+        found = await asyncio.to_thread(self._assembled, pushed)
+        wanted = name.casefold()
+        means = pl.col("external_id") == name
+        if not by_id:
+            for column in ("username", "email"):
+                means |= pl.col(column).str.to_lowercase() == wanted
+        people = found.people.filter(means)
+        groups, memberships = _around(people, found)
+        alone = Assembled(people, groups, memberships, found.findings)
+        return _snapshot(alone, read_at, (*self._silent(pushed, read_at), *found.findings))
+
+    async def find_groups(self, names: Collection[str]) -> SourceSnapshot:
+        """As `PersonSource`. Raises as `read` does."""
+        read_at = datetime.now(UTC)
+        pushed = await self._asked(lambda store: store.pushed_groups(self._settings.connector, names))
+        found = await asyncio.to_thread(self._assembled, pushed)
+        return _snapshot(found, read_at, (*self._silent(pushed, read_at), *found.findings))
 
     async def check(self) -> list[CheckFinding]:
         """How much was pushed, when somebody came last, and every finding that a read would have."""
@@ -66,7 +82,7 @@ class ScimSource:
             findings.append(CheckFinding("note", "no token of the connector was used yet", step))
         else:
             findings.append(CheckFinding("ok", f"a token was last used at {pushed.last_contact:%Y-%m-%d %H:%M} UTC"))
-        doubts = (*self._doubts(pushed, datetime.now(UTC)), *found.findings)
+        doubts = (*self._short(pushed), *self._silent(pushed, datetime.now(UTC)), *found.findings)
         step = "have the identity provider provision everybody again; until then nothing is removed"
         return [*findings, *(CheckFinding("problem", each, step) for each in doubts)]
 
@@ -74,47 +90,54 @@ class ScimSource:
         """Nothing is held open; the store belongs to whoever gave it."""
 
     async def _pushed(self, progress: Progress | None) -> Pushed:
-        store, connector = self._store, self._settings.connector
-        if store is None:
-            raise ConfigurationError(
-                "what was pushed is kept in the ledger, and no ledger was given",
-                subject=f"connector {connector}",
-                not_done="nothing was read",
-                next_step="run the sync by usersync, which gives the ledger that it opens",
-            )
         loop = asyncio.get_running_loop()
 
         def tell(what: str, count: int) -> None:
             if progress is not None:
                 loop.call_soon_threadsafe(progress, what, count)
 
-        try:
-            found = await asyncio.to_thread(store.pushed_to, connector, tell)
-        except UnknownRecord as error:
-            raise SourceUnreadable(
-                error.what,
-                subject=f"connector {connector}",
-                not_done="nothing was read, so nothing is changed",
-                next_step=error.next_step,
-            ) from None
+        found = await self._asked(lambda store: store.pushed_to(self._settings.connector, tell))
         if progress is not None:
             progress("people", len(found.people))
         return found
 
-    def _doubts(self, pushed: Pushed, now: datetime) -> list[str]:
+    async def _asked(self, ask: Callable[[PushStore], Pushed]) -> Pushed:
+        store, subject = self._store, f"connector {self._settings.connector}"
+        if store is None:
+            raise ConfigurationError(
+                "what was pushed is kept in the ledger, and no ledger was given",
+                subject=subject,
+                not_done="nothing was read",
+                next_step="run the sync by usersync, which gives the ledger that it opens",
+            )
+        try:
+            return await asyncio.to_thread(ask, store)
+        except UnknownRecord as error:
+            raise SourceUnreadable(
+                error.what,
+                subject=subject,
+                not_done="nothing was read, so nothing is changed",
+                next_step=error.next_step,
+            ) from None
+
+    def _short(self, pushed: Pushed) -> list[str]:
         """Why what is there may be less than what the identity provider has."""
         found = []
         if not pushed.people and not pushed.groups:
             found.append(f"connector {self._settings.connector}: nothing was pushed yet")
-        for kind, name, plural in _KINDS:
-            promised, there = pushed.promised.get(kind, 0), len(getattr(pushed, name))
-            if promised != there:
-                found.append(f"the receiver counted {promised} {plural}, and {there} are there")
-        hours = self._settings.expect_contact_hours
-        if hours is not None and (pushed.last_contact is None or now - pushed.last_contact > timedelta(hours=hours)):
-            last = "never" if pushed.last_contact is None else f"last at {pushed.last_contact:%Y-%m-%d %H:%M} UTC"
-            found.append(f"the identity provider came {last}, and is expected every {hours:g} hours")
+        for kind, there, plural in (("User", pushed.people, "users"), ("Group", pushed.groups, "groups")):
+            promised = pushed.promised.get(kind, 0)
+            if promised != len(there):
+                found.append(f"the receiver counted {promised} {plural}, and {len(there)} are there")
         return found
+
+    def _silent(self, pushed: Pushed, now: datetime) -> list[str]:
+        """Where nobody came for longer than is expected."""
+        hours = self._settings.expect_contact_hours
+        if hours is None or (pushed.last_contact is not None and now - pushed.last_contact <= timedelta(hours=hours)):
+            return []
+        last = "never" if pushed.last_contact is None else f"last at {pushed.last_contact:%Y-%m-%d %H:%M} UTC"
+        return [f"the identity provider came {last}, and is expected every {hours:g} hours"]
 
     def _assembled(self, pushed: Pushed) -> Assembled:
         by_external_id = self._settings.identify_by == "externalId"
@@ -136,3 +159,30 @@ class ScimSource:
                 active=Words(),
             )
         )
+
+
+def _around(people: pl.DataFrame, found: Assembled) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The groups and memberships of these people alone, where more people than these were looked up."""
+    if people.height == found.people.height:
+        return found.groups, found.memberships
+    ids, groups = set(people["external_id"]), set[str]()
+    edges = found.memberships.rows()
+    while True:
+        above = {group for group, member, is_group in edges if member in (groups if is_group else ids)}
+        if above <= groups:
+            break
+        groups |= above
+    mine = [member in (groups if is_group else ids) for _, member, is_group in edges]
+    named = found.groups.filter(pl.col("group_id").is_in(list(groups)))
+    return named, found.memberships.filter(pl.Series(mine, dtype=pl.Boolean()))
+
+
+def _snapshot(found: Assembled, read_at: datetime, findings: tuple[str, ...]) -> SourceSnapshot:
+    return SourceSnapshot(
+        completeness=Completeness(findings),
+        read_at=read_at,
+        requests=0,
+        people=found.people,
+        groups=found.groups,
+        memberships=found.memberships,
+    )

@@ -56,6 +56,8 @@ def test_a_revoked_connector_lets_nobody_in_and_its_name_is_free_again(capsys: p
 
 def test_a_name_that_cannot_stand_in_an_address_is_refused(capsys: pytest.CaptureFixture[str]):
     assert "small letters, digits and hyphens" in said(capsys, "add", "my_okta", code=2)
+    for address in ("push.example", "https://push.example?x", 'https://push.example/"'):
+        assert "no address" in said(capsys, "add", "okta", "--base-url", address, code=2)
 
 
 def test_schemas_are_checked_when_a_connector_is_added(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
