@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from anyio import from_thread
+
 from directory.errors import ConfigurationError, Fatal
 from flows.orders import Order, carried_out
 from ledger.instant import now
@@ -42,7 +44,9 @@ class Starter:
         self._settings = settings
 
     def start(self, order: Order, sync: str) -> Started:
-        """Begin a run; blocks until its id is known. `order` names an existing file of a usable sync.
+        """Begin a run; blocks until its id is known. For threads that the server handed the request to.
+
+        `order` names an existing file of a usable sync.
 
         Raises what the command would have said: ConfigurationError where it refused to begin, Fatal where it failed.
         """
@@ -50,7 +54,8 @@ class Starter:
             # Prefect takes two seconds to import, and none of these where no server is named.
             from flows.starting import start_deployed  # noqa: PLC0415
 
-            return Started(flow_run_id=asyncio.run(start_deployed(order, sync)))
+            # On the loop of the server: Prefect's client leaves connections behind in one that ends at once.
+            return Started(flow_run_id=from_thread.run(start_deployed, order, sync))
         return Started(self._in_process(order))
 
     def sync_person(self, order: Order) -> Ending:

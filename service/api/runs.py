@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
+from anyio import from_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
@@ -88,7 +88,7 @@ def flow_run(desk: AtDesk, flow_run_id: UUID) -> FlowRunAnswer:
         from flows.starting import flow_run_state  # noqa: PLC0415 -- imports Prefect
 
         try:
-            state = asyncio.run(flow_run_state(str(flow_run_id)))
+            state = from_thread.run(flow_run_state, str(flow_run_id))
         except (Fatal, UnknownRecord):
             if run is None:
                 raise

@@ -211,5 +211,5 @@ def one_plan(
         outcomes=OUTCOMES,
         decidable=decidable,
         additions=additions_in_words(found) if decidable else "",
-        applicable=not found.empty and stored.state in {"stored", "approved", "partial", "applying"},
+        may_be_applied=not found.empty and stored.state in {"stored", "approved", "partial", "applying"},
     )

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 import ledger as ledgers
@@ -25,7 +26,9 @@ from service.settings import ServiceSettings
 from tasks.observer import Unobserved
 
 PASSWORD = "Correct-Horse-2917"
-OPERATIONS = schemathesis.openapi.from_dict(described().openapi())
+EXAMPLES = 25
+_DESCRIBED: list[Any] = list(schemathesis.openapi.from_dict(described().openapi()).get_all_operations())
+OPERATIONS = [found.ok() for found in _DESCRIBED]
 NAMED = {"sync": "staff", "run": "latest", "person": "ann"}
 """What is there, so that not every question ends with 404."""
 
@@ -61,18 +64,25 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
             yield where, token, ending.plan.id
 
 
-@OPERATIONS.parametrize()
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_question_ends_in_a_defect(case: Any, address: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_no_question_ends_in_a_defect(operation: Any, address: tuple[str, str, str]) -> None:
     where, token, plan = address
     real = {**NAMED, "plan": plan}
-    for values in ({}, real):
-        given = {name: values.get(name, value) for name, value in (case.path_parameters or {}).items()}
-        case.path_parameters = given
-        answer = case.call(base_url=where, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False)
-        case.validate_response(
-            answer, checks=[not_a_server_error_of_ours, response_schema_conformance, content_type_conformance]
-        )
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(fitting=operation.as_strategy(), unfit=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    def ask(fitting: Any, unfit: Any) -> None:
+        for case in (fitting, unfit):
+            for values in ({}, real):
+                case.path_parameters = {name: values.get(name, value) for name, value in parameters_of(case)}
+                answer = case.call(base_url=where, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False)
+                case.validate_response(answer, checks=CHECKS)
+
+    ask()
+
+
+def parameters_of(case: Any) -> list[tuple[str, Any]]:
+    return list((case.path_parameters or {}).items())
 
 
 def not_a_server_error_of_ours(context: Any, response: Any, case: Any) -> None:
@@ -81,3 +91,6 @@ def not_a_server_error_of_ours(context: Any, response: Any, case: Any) -> None:
         assert response.json()["what"] if "what" in response.json() else response.json()["message"]
         return
     not_a_server_error(context, response, case)
+
+
+CHECKS = [not_a_server_error_of_ours, response_schema_conformance, content_type_conformance]

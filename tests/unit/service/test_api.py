@@ -8,9 +8,11 @@ import time
 
 import httpx
 import jsonschema
+import pytest
 
 from cli.main import main
 from reconcile.results import schema
+from tests.few_prefect_answers import RUN, few_answers
 from tests.unit.service.conftest import Asked, Office
 
 PATIENCE = 60
@@ -43,9 +45,7 @@ async def test_directories_and_the_syncs_that_manage_them(office: Office, asked:
     assert one == syncs["staff"]
 
 
-async def test_runs_and_results_are_those_of_the_command_line(
-    office: Office, asked: Asked, capfdbinary: object
-) -> None:
+async def test_runs_and_results_are_those_of_the_command_line(office: Office, asked: Asked) -> None:
     run = (await asyncio.to_thread(office.run)).run_id
     async with asked("read") as client:
         listed = (await client.get("/api/runs")).json()
@@ -79,14 +79,14 @@ async def test_a_run_is_started_in_a_process_of_its_own(office: Office, asked: A
 
 
 async def test_what_the_command_refuses_the_api_refuses_with_the_same_words(
-    office: Office, asked: Asked, monkeypatch: object, capsys: object
+    office: Office, asked: Asked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("OFFICE_PASSWORD")  # type: ignore[attr-defined]
+    monkeypatch.delenv("OFFICE_PASSWORD")
     async with asked("run") as client:
         answer = await client.post("/api/syncs/staff/runs", json={})
         unknown = await client.post("/api/syncs/nemo/runs", json={})
     assert await asyncio.to_thread(main, ["sync", "staff"]) == 2
-    told = capsys.readouterr().err  # type: ignore[attr-defined]
+    told = capsys.readouterr().err
     assert answer.status_code == 422
     assert answer.json()["what"] in told
     assert answer.json()["next"] in told
@@ -163,3 +163,20 @@ async def test_applying_a_held_plan_that_nobody_approved_ends_held(office: Offic
         run = await ended(client, (await client.post(f"/api/plans/{plan}/apply")).headers["location"])
     assert run["status"] == "held"
     assert json.dumps(office.bitbucket.state.snapshot(), default=sorted) == before
+
+
+async def test_where_prefect_is_named_its_deployment_is_run(
+    office: Office, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with few_answers() as (prefect, url):
+        monkeypatch.setenv("PREFECT_API_URL", url)
+        async with asked("read", "run") as client:
+            started = await client.post("/api/syncs/staff/runs", json={"full": True})
+            waiting = (await client.get(started.headers["location"])).json()
+            run = office.ledger.runs.start(sync="staff", mode="sync", target="t", flow_run_id=RUN)
+            begun = (await client.get(started.headers["location"])).json()
+    assert (started.status_code, started.json()["flow_run_id"]) == (202, RUN)
+    assert prefect.ordered[0]["parameters"] == {"full": True}
+    assert (waiting["state"], waiting["message"], waiting["run"]) == ("Late", "no worker", None)
+    assert begun["run"] == run.id
+    assert office.bitbucket.effects == []

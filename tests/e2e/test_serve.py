@@ -1,0 +1,130 @@
+"""`usersync serve` as it is run: where it listens, who gets a token, and runs that outlive it."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+import ledger as ledgers
+from cli.main import attempt
+from tests.e2e.served_office import PASSWORD, ServedOffice, prepared_office, row, served_office
+from tests.loopback_certificate import certificate
+
+PATIENCE = 60
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> str:
+    capsys.readouterr()
+    assert attempt(words) == code
+    out, err = capsys.readouterr()
+    return out + err
+
+
+def run_of(office: ServedOffice, run_id: str) -> str:
+    """Its status once it ended."""
+    last = time.monotonic() + PATIENCE
+    while time.monotonic() < last:
+        with ledgers.open(office.ledger_url) as book:
+            run = book.runs.get(run_id)
+        if run.ended_at is not None:
+            return run.status
+        time.sleep(0.1)
+    raise AssertionError(f"run {run_id} did not end")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--host", "0.0.0.0"], "open to the network without TLS"),
+        (["--host", "::"], "open to the network without TLS"),
+        (["--tls-cert", "nothing.pem"], "the file does not exist: nothing.pem"),
+        (["--allow", "everybody"], "--allow everybody: this is no network"),
+        (["--host", "192.0.2.7", "--proxy", "10.0.0.1"], "nothing can listen there"),
+    ],
+    ids=["everywhere", "everywhere on IPv6", "no certificate", "no network", "no address of ours"],
+)
+def test_it_does_not_start_where_it_should_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = said(capsys, "serve", "--port", "0", *options, code=2)
+    assert told in answer
+    assert "the service was not started" in answer
+
+
+def test_a_token_is_made_listed_used_and_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with prepared_office(tmp_path, monkeypatch) as office:
+        made = said(capsys, "token", "add", "portal", "--scope", "read", "--scope", "run", "--expires", "90d")
+        token = made.split()[0]
+        office.write_people([row(1)])
+        with served_office(office) as running, httpx.Client(base_url=running.address) as client:
+            bearer = {"Authorization": f"Bearer {token}"}
+            assert client.get("/health").json() == {"status": "ok"}
+            assert client.get("/api/syncs", headers=bearer).json()[0]["name"] == "staff"
+            person = client.post("/api/syncs/staff/people/person00001", headers=bearer, timeout=PATIENCE)
+            assert (person.status_code, person.json()["person"]["outcome"]) == (200, "created")
+            listed = said(capsys, "token", "list")
+            said(capsys, "token", "revoke", "portal")
+            assert client.get("/api/syncs", headers=bearer).status_code == 401
+        assert "portal" in listed
+        assert "read, run" in listed
+        (entry,) = json.loads(said(capsys, "audit", "--json"))
+        told = said(capsys, "audit")
+    assert (entry["who"], entry["client"], entry["status"]) == ("portal", "127.0.0.1", 200)
+    assert entry["what"] == "POST /api/syncs/staff/people/person00001"
+    assert "portal" in told
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert token.encode() not in file.read_bytes(), file
+            assert PASSWORD.encode() not in file.read_bytes(), file
+
+
+def test_a_run_goes_on_when_the_service_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with prepared_office(tmp_path, monkeypatch) as office:
+        office.write_people([row(number) for number in range(300)])
+        with served_office(office) as running:
+            bearer = {"Authorization": f"Bearer {office.token('run')}"}
+            started = httpx.post(
+                f"{running.address}/api/syncs/staff/runs", json={}, headers=bearer, timeout=PATIENCE
+            ).json()
+        assert run_of(office, started["run"]) == "succeeded"
+        assert len(office.bitbucket.state.snapshot()["users"]) == 301
+
+
+def test_with_a_certificate_it_speaks_tls_and_says_that_it_always_will(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = certificate(tmp_path, "127.0.0.1")
+    with prepared_office(tmp_path, monkeypatch) as office:
+        options = ("--tls-cert", str(made.chain), "--tls-key", str(made.key))
+        with served_office(office, *options) as running:
+            trusting = ssl.create_default_context(cafile=str(made.authority))
+            with httpx.Client(verify=trusting) as client:
+                answer = client.get(f"{running.address}/login")
+    assert running.address.startswith("https://")
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+    assert "server" not in answer.headers
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-usersync-before=")
+    assert "Secure" in cookie
+
+
+def test_a_proxy_that_is_declared_tells_who_asks_and_nobody_else_gets_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with prepared_office(tmp_path, monkeypatch) as office:
+        with served_office(office, "--proxy", "127.0.0.1", "--allow", "2001:db8::/32") as running:
+            statuses = [
+                httpx.get(f"{running.address}/health", headers=[("X-Forwarded-For", one) for one in chain]).status_code
+                for chain in (["2001:db8::7"], ["2001:db8::7", "203.0.113.9"], ["203.0.113.9", "2001:db8::7"], [])
+            ]
+        with served_office(office, "--proxy", "10.0.0.1") as running:
+            statuses.append(httpx.get(f"{running.address}/health").status_code)
+    assert statuses == [200, 403, 200, 403, 403]
