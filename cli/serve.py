@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ledger.tokens import Token
+    from service.scim import ScimSettings
 
 __all__ = ["audit", "serve", "tokens"]
 
@@ -74,6 +75,14 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         float,
         typer.Option("--person-seconds", min=1, max=600, help="How long a request for one person may wait."),
     ] = 50.0,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            metavar="URL",
+            help="What identity providers reach this by, such as https://usersync.example.com; has SCIM served too.",
+        ),
+    ] = None,
     ledger: LedgerUrl = None,
 ) -> None:
     """Serve the HTTP API and its pages, until it is stopped."""
@@ -100,7 +109,23 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         rate=Rate(per_second=rate, burst=max(1, round(5 * rate))),
         person_seconds=person_seconds,
     )
-    _serve(make_app(settings), host, port, tls_cert, tls_key)
+    _serve(make_app(settings, _receiver(public_url)), host, port, tls_cert, tls_key)
+
+
+def _receiver(public_url: str | None) -> ScimSettings | None:
+    from pydantic import ValidationError
+
+    from service.scim import ScimSettings
+
+    try:
+        return None if public_url is None else ScimSettings(public_url=public_url)
+    except ValidationError:
+        raise ConfigurationError(
+            "this is no address that clients can use",
+            subject=f"--public-url {public_url}",
+            not_done="the service was not started",
+            next_step="give it as https://usersync.example.com, with a path if a proxy adds one, and no query",
+        ) from None
 
 
 def _both_or_none(certificate: Path | None, key: Path | None) -> None:

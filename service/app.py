@@ -8,11 +8,12 @@ What a request passes, outermost first, and why in this order:
 4. `Limits`: the length of address and body, and how long the body may take. After it a body is short and whole.
 5. The routes: scope, then parsing and checking, then the work.
 
-An application beside ours, such as a SCIM receiver, is mounted behind 1 and 2; callers and limits are its own.
+The SCIM receiver is mounted behind 1 and 2; callers and limits are its own.
 """
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -40,22 +41,25 @@ from service.api.asking import MissingScope, scope_of
 from service.desk import Desk
 from service.pages import routes as pages
 from service.pages.drawing import trouble_page
+from service.scim import ScimSettings, application
 from service.settings import ServiceSettings
 from service.starting import Starter
 from service.syncs import Syncs
 
 __all__ = ["described", "endpoints", "make_app"]
 
+SCIM = "/scim"
 _MANY = 5
 _PARTS = (syncs.routes, runs.routes, plans.routes)
 
 
-def make_app(settings: ServiceSettings, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
-    """The whole service; `beside` are further applications by their prefix, such as `/scim`.
+def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASGIApp:
+    """The whole service, with a SCIM receiver under `/scim` where there are settings for it.
 
     Opens the ledger, and closes it when the server stops. Raises ConfigurationError where it cannot be opened.
     """
     ledger = ledgers.open(settings.ledger_url)
+    receiver = None if scim is None else application(ledger, scim)
     sessions = Sessions(secure=settings.secure)
     desk = Desk(ledger, Syncs(settings.syncs), Starter(ledger, settings), sessions, settings)
 
@@ -64,13 +68,15 @@ def make_app(settings: ServiceSettings, beside: Mapping[str, ASGIApp] | None = N
         try:
             yield
         finally:
+            if receiver is not None:
+                await to_thread(receiver.close)
             ledger.close()
 
     routed = described(lifespan=lifespan)
     routed.state.desk = desk
-    prefixes = tuple((beside or {}).keys())
-    for prefix, app in (beside or {}).items():
-        routed.mount(prefix, app)
+    prefixes = () if receiver is None else (f"{SCIM}/",)
+    if receiver is not None:
+        routed.mount(SCIM, receiver)
     limited = Limits(
         routed,
         most_url=settings.most_url,

@@ -40,5 +40,7 @@ class Entrance:
             said = Refusal(what="requests from your address are not taken", not_done="nothing was done")
             await refused(scope, HTTPStatus.FORBIDDEN, said)(scope, receive, send)
             return
+        # What stands behind it and knows nothing of visits, the SCIM receiver, is told the same.
+        scope["client"] = (str(client), peer[1] if peer else 0)
         Visit(client).attach(scope)
         await self._app(scope, receive, send)

@@ -14,7 +14,7 @@ Count = Annotated[int, Field(ge=1)]
 class Limits(BaseModel):
     """How much is taken. What is more is refused with 413 or 400, before it is looked into."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     user_bytes: Count = 1 << 20
     """Of the body of a request about users."""
@@ -54,7 +54,7 @@ class Limits(BaseModel):
 class ScimSettings(BaseModel):
     """What the receiver is told by who runs it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#\"\\]+(/[^\s?#\"\\]*)?$")]
     """What clients reach the service by, such as https://usersync.example.com. Every address in an answer begins with

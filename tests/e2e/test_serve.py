@@ -128,3 +128,41 @@ def test_a_proxy_that_is_declared_tells_who_asks_and_nobody_else_gets_in(
         with served_office(office, "--proxy", "10.0.0.1") as running:
             statuses.append(httpx.get(f"{running.address}/health").status_code)
     assert statuses == [200, 403, 200, 403, 403]
+
+
+def test_what_is_pushed_to_the_service_is_kept_and_noted_with_who_sent_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with prepared_office(tmp_path, monkeypatch) as office:
+        said(capsys, "scim", "add", "entra")
+        token = json.loads(said(capsys, "scim", "token", "entra", "--json"))["token"]
+        forwarded = {"X-Forwarded-For": "198.51.100.4, 2001:db8::7", "Host": "evil.example"}
+        jane = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "jane", "externalId": "1"}
+        public = ("--public-url", "https://usersync.example.com", "--proxy", "127.0.0.1", "--allow", "2001:db8::/32")
+        with served_office(office, *public) as running, httpx.Client(base_url=running.address) as client:
+            client.headers.update(forwarded)
+            users = "/scim/entra/v2/Users"
+            assert client.post(users, json=jane).status_code == 401
+            client.headers["Authorization"] = f"Bearer {token}"
+            made = client.post(users, json=jane)
+            assert made.status_code == 201, made.text
+            assert made.headers["location"] == f"https://usersync.example.com{users}/{made.json()['id']}"
+            elsewhere = client.get(users, headers={"X-Forwarded-For": "2001:db8::7, 198.51.100.4"})
+            assert elsewhere.status_code == 403
+            assert client.get("/api/syncs").status_code == 401, "a token of SCIM opens nothing else"
+        with served_office(office) as running:
+            assert httpx.get(f"{running.address}{users}", headers=client.headers).status_code == 404
+        with ledgers.open(office.ledger_url) as book:
+            (connector,) = book.scim.connectors.all()
+            (noted,) = book.scim.audit(connector.id)
+            (pushed,) = book.scim.pushed(connector.id).people
+    assert (noted.client, noted.resource_id) == ("2001:db8::7", made.json()["id"])
+    assert json.loads(pushed[1])["userName"] == "jane"
+
+
+def test_a_public_address_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = said(capsys, "serve", "--port", "0", "--public-url", "usersync.example.com", code=2)
+    assert "no address that clients can use" in told

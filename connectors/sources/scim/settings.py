@@ -12,7 +12,7 @@ __all__ = ["ScimSettings"]
 class ScimSettings(BaseModel):
     """A connector of the SCIM receiver, in the ledger of the run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["scim"] = "scim"
     connector: Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
