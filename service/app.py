@@ -24,7 +24,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Call
 
 import ledger as ledgers
 from directory.errors import UsersyncError
@@ -48,7 +49,7 @@ from service.syncs import Syncs
 
 __all__ = ["described", "endpoints", "make_app"]
 
-SCIM = "/scim"
+SCIM = "/scim/"
 _MANY = 5
 _PARTS = (syncs.routes, runs.routes, plans.routes)
 
@@ -74,11 +75,9 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
 
     routed = described(lifespan=lifespan)
     routed.state.desk = desk
-    prefixes = () if receiver is None else (f"{SCIM}/",)
-    if receiver is not None:
-        routed.mount(SCIM, receiver)
+    prefixes = () if receiver is None else (SCIM,)
     limited = Limits(
-        routed,
+        routed if receiver is None else _side_by_side(routed, receiver),
         most_url=settings.most_url,
         most_body=settings.most_body,
         seconds=settings.body_seconds,
@@ -94,6 +93,15 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
     )
     entered = Entrance(gated, proxies=settings.proxies, allowed=settings.allowed)
     return SecurityHeaders(entered, secure=settings.secure)
+
+
+def _side_by_side(routed: ASGIApp, receiver: ASGIApp) -> ASGIApp:
+    # Starlette's mount would take the first part of the path away, by which the receiver knows its connectors.
+    async def either(scope: Call, receive: Receive, send: Send) -> None:
+        pushed = scope["type"] == "http" and scope["path"].startswith(SCIM)
+        await (receiver if pushed else routed)(scope, receive, send)
+
+    return either
 
 
 def described(**more: object) -> FastAPI:
