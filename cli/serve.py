@@ -95,6 +95,8 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     refuse_openness(host, tls=tls_cert is not None, proxies=proxies)
 
     import ledger as ledgers
+    from cli.output import words
+    from ledger.instant import now
     from service.access.rate import Rate
     from service.app import make_app
     from service.settings import ServiceSettings
@@ -109,7 +111,13 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         rate=Rate(per_second=rate, burst=max(1, round(5 * rate))),
         person_seconds=person_seconds,
     )
-    _serve(make_app(settings, _receiver(public_url)), host, port, tls_cert, tls_key)
+    app = make_app(settings, _receiver(public_url))
+    with ledgers.open(settings.ledger_url) as book:
+        if not any(token.good(now()) for token in book.tokens.all()):
+            words().print(
+                "nobody can use it yet: `usersync token add NAME --scope read` makes a token", highlight=False
+            )
+    _serve(app, host, port, tls_cert, tls_key)
 
 
 def _receiver(public_url: str | None) -> ScimSettings | None:

@@ -89,6 +89,8 @@ def served_office(office: ServedOffice, *options: str) -> Iterator[ServedOffice]
     assert process.stderr is not None
     try:
         said = process.stderr.readline()
+        if said.startswith("nobody can use it yet"):
+            said = process.stderr.readline()
         found = _ADDRESS.search(said)
         assert found, said + process.stderr.read()
         office.address = found[1]

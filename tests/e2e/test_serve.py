@@ -151,7 +151,7 @@ def test_what_is_pushed_to_the_service_is_kept_and_noted_with_who_sent_it(
             assert elsewhere.status_code == 403
             assert client.get("/api/syncs").status_code == 401, "a token of SCIM opens nothing else"
         with served_office(office) as running:
-            assert httpx.get(f"{running.address}{users}", headers=client.headers).status_code == 404
+            assert httpx.get(f"{running.address}{users}", headers=client.headers).status_code == 303, "asks to sign in"
         with ledgers.open(office.ledger_url) as book:
             (connector,) = book.scim.connectors.all()
             (noted,) = book.scim.audit(connector.id)

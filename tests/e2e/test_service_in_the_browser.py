@@ -150,6 +150,16 @@ def test_whoever_would_rather_look_finds_everything(browser: Browser, office: Se
     page.context.close()
 
 
+def test_on_a_narrow_screen_nothing_but_tables_is_wider_than_it(browser: Browser, office: ServedOffice) -> None:
+    page = signed_in(browser, office, "light")
+    page.set_viewport_size({"width": 360, "height": 740})
+    for path in ("/", "/syncs/staff", "/runs/latest", "/runs/latest/people/42"):
+        page.goto(office.address + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+    photograph(page, "narrow", "light")
+    page.context.close()
+
+
 def test_a_download_holds_everybody_or_those_of_one_outcome(browser: Browser, office: ServedOffice) -> None:
     page = signed_in(browser, office, "light", "read", accept_downloads=True)
     page.get_by_role("link", name="staff", exact=True).first.click()
