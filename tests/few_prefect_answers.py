@@ -58,9 +58,9 @@ class FewAnswers:
 def few_answers() -> Iterator[tuple[FewAnswers, str]]:
     """Known to Prefect's client as the server; with its address."""
     made = FewAnswers()
-    with served(made.app) as url, temporary_settings({PREFECT_API_URL: f"{url}/api"}):
-        yield made, f"{url}/api"
     with warnings.catch_warnings():
-        # Prefect's client (3.8) does not close its last connections; that must not be the next test's trouble.
+        # Prefect's client (3.8) does not close its last connections, whenever they are collected.
         warnings.simplefilter("ignore", ResourceWarning)
+        with served(made.app) as url, temporary_settings({PREFECT_API_URL: f"{url}/api"}):
+            yield made, f"{url}/api"
         gc.collect()
