@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -166,3 +167,36 @@ def test_a_public_address_that_is_none_is_refused(
     monkeypatch.chdir(tmp_path)
     told = said(capsys, "serve", "--port", "0", "--public-url", "usersync.example.com", code=2)
     assert "no address that clients can use" in told
+
+
+def test_a_hook_at_login_gives_an_account_to_who_logs_in_and_nobody_else_may_call_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "Basic T2t0YTpHcmVlbi1QYXN0dXJlLTk0MTI="
+    monkeypatch.setenv("OKTA_HOOK", secret)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    user = {"id": "00u1", "profile": {"login": "person00001@example.com", "locale": "en"}}
+    login = {
+        "source": "https://example.okta.com/app/bitbucket_1/exk1/sso/saml",
+        "eventId": "XMFoHCM1S4Wi_SGWzL8T9A",
+        "eventTime": now,
+        "eventType": "com.okta.saml.tokens.transform",
+        "data": {"context": {"user": user}, "assertion": {"subject": {"nameId": "person00001@example.com"}}},
+    }
+    with prepared_office(tmp_path, monkeypatch) as office:
+        office.write_people([row(1), row(2)])
+        with (office.folder / "syncs" / "staff.yaml").open("a", encoding="utf-8") as file:
+            file.write("at_login:\n  okta: {secret: 'env:OKTA_HOOK'}\n")
+        with served_office(office) as running, httpx.Client(base_url=running.address, timeout=PATIENCE) as client:
+            challenge = client.get("/hooks/staff/okta-events", headers={"X-Okta-Verification-Challenge": "abc"})
+            assert challenge.json() == {"verification": "abc"}
+            assert client.post("/hooks/staff/okta", json=login).status_code == 401
+            for _ in range(2):
+                answer = client.post("/hooks/staff/okta", json=login, headers={"Authorization": secret})
+                assert (answer.status_code, answer.json()) == (200, {"commands": []})
+            # Stopped while the work may still go on: the service waits for what has begun.
+        again, first, stranger = json.loads(said(capsys, "audit", "--json"))
+        assert (again["details"]["replayed"], again["details"]["runs"]) == (1, {})
+        assert first["details"]["runs"]["person00001@example.com"]["status"] == "succeeded"
+        assert (first["who"], first["what"], stranger["status"]) == ("hook okta", "POST /hooks/staff/okta", 401)
+        assert set(office.bitbucket.state.snapshot()["users"]) == {"admin", "person00001"}

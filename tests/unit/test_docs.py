@@ -44,6 +44,7 @@ from service.app import endpoints
 from service.scim.settings import Limits
 from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
+from tasks.login_settings import AtLoginSection, EntraHook, KeycloakHook, OktaHook, OktaOAuth
 from tasks.picture_settings import PicturesSection
 from tasks.sync_file import Report, SecretsSection, SyncFile, load_sync_file
 
@@ -76,6 +77,11 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "approval"): ApprovalSection,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sync-file.md", "secrets"): SecretsSection,
+    ("docs/at-login.md", "at_login"): AtLoginSection,
+    ("docs/at-login.md", "at_login.okta"): OktaHook,
+    ("docs/at-login.md", "at_login.okta.oauth"): OktaOAuth,
+    ("docs/at-login.md", "at_login.entra"): EntraHook,
+    ("docs/at-login.md", "at_login.keycloak"): KeycloakHook,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
     ("docs/sources/keycloak.md", "Settings"): settings_model("source", "keycloak"),
     ("docs/sources/entra.md", "Settings"): settings_model("source", "entra"),
