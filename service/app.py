@@ -13,7 +13,7 @@ The SCIM receiver and the hooks at login are mounted behind 1 and 2; callers and
 
 from __future__ import annotations
 
-from asyncio import to_thread
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -49,6 +49,7 @@ from service.scim import ScimSettings, application
 from service.settings import ServiceSettings
 from service.starting import Starter
 from service.syncs import Syncs
+from service.waking.watch import Waking
 
 __all__ = ["described", "endpoints", "make_app"]
 
@@ -69,14 +70,21 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
     errands = Errands(lambda file, person: desk.starter.sync_person(Order("person", file, person=person)))
     hooks = Hooks(ledger, desk.syncs, errands, uses=settings.rate, failures=settings.failures)
 
+    waking = Waking(ledger, desk.syncs, errands, desk.starter.start)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Where nothing is received, another service does it, which wakes.
+        watching = [] if receiver is None else [asyncio.create_task(waking.watch())]
         try:
             yield
         finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
             await hooks.close()
             if receiver is not None:
-                await to_thread(receiver.close)
+                await asyncio.to_thread(receiver.close)
             ledger.close()
 
     routed = described(lifespan=lifespan)

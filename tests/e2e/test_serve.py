@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -200,3 +201,40 @@ def test_a_hook_at_login_gives_an_account_to_who_logs_in_and_nobody_else_may_cal
         assert first["details"]["runs"]["person00001@example.com"]["status"] == "succeeded"
         assert (first["who"], first["what"], stranger["status"]) == ("hook okta", "POST /hooks/staff/okta", 401)
         assert set(office.bitbucket.state.snapshot()["users"]) == {"admin", "person00001"}
+
+
+def test_a_push_wakes_a_sync_of_whom_it_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = ["urn:ietf:params:scim:schemas:core:2.0:User"]
+    with prepared_office(tmp_path, monkeypatch) as office:
+        said(capsys, "scim", "add", "entra")
+        token = json.loads(said(capsys, "scim", "token", "entra", "--json"))["token"]
+        file = office.folder / "syncs" / "staff.yaml"
+        target = file.read_text(encoding="utf-8").split("target:")[1]
+        source = "  kind: scim\n  connector: entra\n  wake: {quiet_seconds: 3, people: 1}\n"
+        file.write_text(f"source:\n{source}target:{target}", encoding="utf-8")
+        with served_office(office, "--public-url", "https://usersync.example.com") as running:
+            bearer = {"Authorization": f"Bearer {token}"}
+            users = f"{running.address}/scim/entra/v2/Users"
+            for names in (["ann"], ["ben", "cleo"]):
+                for name in names:
+                    jane = {"schemas": schema, "userName": name, "emails": [{"value": f"{name}@example.com"}]}
+                    assert httpx.post(users, json=jane, headers=bearer, timeout=PATIENCE).status_code == 201
+                wait_for(lambda: not outbox(office))
+        with ledgers.open(office.ledger_url) as book:
+            modes = {(run.mode, run.status) for run in book.runs.latest(sync="staff")}
+        assert {("person", "succeeded"), ("sync", "succeeded")} <= modes
+        assert set(office.bitbucket.state.snapshot()["users"]) == {"admin", "ann", "ben", "cleo"}
+
+
+def outbox(office: ServedOffice) -> list[str]:
+    with ledgers.open(office.ledger_url) as book:
+        return [one.resource_id for one in book.scim.touched(book.scim.connectors.get("entra").id)]
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    last = time.monotonic() + 3 * PATIENCE
+    while not true():
+        assert time.monotonic() < last
+        time.sleep(0.1)

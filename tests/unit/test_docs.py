@@ -19,6 +19,7 @@ from cli.main import app
 from connectors.catalog import settings_model, source_kinds, target_kinds
 from connectors.sources.file.settings import GroupColumns, MembershipColumns, PeopleColumns
 from connectors.sources.rest import settings as rest
+from connectors.sources.scim import Wake
 from connectors.targets.bitbucket.settings import Rate
 from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.events import EVENT_NAMES
@@ -100,6 +101,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/rest.md", "groups.fields"): rest.GroupFields,
     ("docs/sources/rest.md", "memberships.fields"): rest.MembershipFields,
     ("docs/sources/scim.md", "Settings"): settings_model("source", "scim"),
+    ("docs/sources/scim.md", "wake"): Wake,
     ("docs/scim.md", "Limits"): Limits,
     ("docs/sources/sql.md", "Settings"): settings_model("source", "sql"),
     ("docs/bitbucket.md", "Settings"): settings_model("target", "bitbucket"),
