@@ -12,9 +12,9 @@ Sources, all on learn.microsoft.com/entra/identity-platform:
   fails**: an OpenID Connect application is told of an error, a SAML application's user sees one. An answer without
   claims (1003007), with another number of actions (1003010) or of another type (1003012) is a failure too. So one claim
   is given that nobody asked for, the version of the answer, as Microsoft's own example does.
-- "Access tokens in the Microsoft identity platform": the address of the keys, and in its example of a token of version 1
-  the issuer `https://sts.windows.net/TENANT/`. It calls `aud` the App ID URI, the overview the application's id, so that
-  the sync file says which.
+- "Access tokens in the Microsoft identity platform": the address of the keys, and in its example of a token of version
+  1 the issuer `https://sts.windows.net/TENANT/`. It calls `aud` the App ID URI, the overview the application's id, so
+  that the sync file says which.
 
 Not documented: whether Entra shows the same token in several calls. A token that was seen before is therefore no
 replay; a call with the `correlationId` of an earlier one is.
