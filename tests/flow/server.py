@@ -231,9 +231,10 @@ def prefect_server(folder: Path) -> Iterator[PrefectServer]:
         # Otherwise the pages look for the server at port 4200.
         "PREFECT_SERVER_UI_API_URL": "/api",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        # Task runs reach the database in batches: at once enough for a test to wait for them.
+        # Task runs reach the database in batches, soon enough for a test to wait for them. Whole seconds, for Prefect
+        # cuts off the rest, and a server that is to wait for 0 seconds does nothing else.
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/api"
