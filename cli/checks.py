@@ -14,6 +14,7 @@ from cli.options import AsJson, LedgerUrl, SyncArgument
 if TYPE_CHECKING:
     from connectors.contract import CheckFinding
     from reconcile.expiry import Expiring
+    from tasks.login_settings import AtLoginSection
 
 __all__ = ["check", "schema"]
 
@@ -48,10 +49,31 @@ async def _findings(sync: str, ledger: str | None) -> dict[str, tuple[str, list[
     async with open_workshop(find_sync_file(sync), ledger_url=ledger) as shop:
         urgent = expiring_secrets(shop.sync, shop.clock().date())
         soon = {side: [_told(one) for one in urgent if one.side == side] for side in ("source", "target")}
-        return {
+        found = {
             "source": (shop.names.source, await shop.source.check() + soon["source"]),
             "target": (shop.names.target, await shop.target.check() + soon["target"]),
         }
+        if shop.sync.at_login is not None:
+            found["at login"] = ("hooks", _secrets_of_hooks(shop.sync.at_login))
+        return found
+
+
+def _secrets_of_hooks(section: AtLoginSection) -> list[CheckFinding]:
+    """Whether they can be looked up here; the service may run elsewhere, so that it is no problem of this machine."""
+    from connectors.contract import CheckFinding
+    from connectors.secret import references_in, resolve_secret
+    from directory.errors import ConfigurationError
+
+    found = []
+    for reference in dict.fromkeys(references_in(section)):
+        try:
+            resolve_secret(reference)
+        except ConfigurationError as error:
+            wait = "until `usersync serve` has it, calls of the hook are answered and nobody is brought up to date"
+            found.append(CheckFinding("note", f"{reference}: {error.what}", wait))
+        else:
+            found.append(CheckFinding("ok", f"{reference} is there"))
+    return found
 
 
 def _told(one: Expiring) -> CheckFinding:

@@ -8,12 +8,12 @@ What a request passes, outermost first, and why in this order:
 4. `Limits`: the length of address and body, and how long the body may take. After it a body is short and whole.
 5. The routes: scope, then parsing and checking, then the work.
 
-The SCIM receiver is mounted behind 1 and 2; callers and limits are its own.
+The SCIM receiver and the hooks at login are mounted behind 1 and 2; callers and limits are their own.
 """
 
 from __future__ import annotations
 
-from asyncio import to_thread
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -29,6 +29,7 @@ from starlette.types import Scope as Call
 
 import ledger as ledgers
 from directory.errors import UsersyncError
+from flows.orders import Order
 from ledger.tokens import Scope
 from service.access.entrance import Entrance
 from service.access.gate import Gate
@@ -40,12 +41,15 @@ from service.access.sessions import Sessions
 from service.api import plans, runs, syncs
 from service.api.asking import MissingScope, scope_of
 from service.desk import Desk
+from service.hooks.application import HOOKS, Hooks
+from service.hooks.errands import Errands
 from service.pages import routes as pages
 from service.pages.drawing import trouble_page
 from service.scim import ScimSettings, application
 from service.settings import ServiceSettings
 from service.starting import Starter
 from service.syncs import Syncs
+from service.waking.watch import Waking
 
 __all__ = ["described", "endpoints", "make_app"]
 
@@ -63,21 +67,32 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
     receiver = None if scim is None else application(ledger, scim)
     sessions = Sessions(secure=settings.secure)
     desk = Desk(ledger, Syncs(settings.syncs), Starter(ledger, settings), sessions, settings)
+    errands = Errands(lambda file, person: desk.starter.sync_person(Order("person", file, person=person)))
+    hooks = Hooks(ledger, desk.syncs, errands, uses=settings.rate, failures=settings.failures)
+
+    waking = Waking(ledger, desk.syncs, errands, desk.starter.start)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Where nothing is received, another service does it, which wakes.
+        watching = [] if receiver is None else [asyncio.create_task(waking.watch())]
         try:
             yield
         finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            await hooks.close()
             if receiver is not None:
-                await to_thread(receiver.close)
+                await asyncio.to_thread(receiver.close)
             ledger.close()
 
     routed = described(lifespan=lifespan)
     routed.state.desk = desk
-    prefixes = () if receiver is None else (SCIM,)
+    beside: dict[str, ASGIApp] = {HOOKS: hooks} if receiver is None else {HOOKS: hooks, SCIM: receiver}
+    prefixes = tuple(beside)
     limited = Limits(
-        routed if receiver is None else _side_by_side(routed, receiver),
+        _side_by_side(routed, beside),
         most_url=settings.most_url,
         most_body=settings.most_body,
         seconds=settings.body_seconds,
@@ -95,11 +110,12 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
     return SecurityHeaders(entered, secure=settings.secure)
 
 
-def _side_by_side(routed: ASGIApp, receiver: ASGIApp) -> ASGIApp:
+def _side_by_side(routed: ASGIApp, beside: Mapping[str, ASGIApp]) -> ASGIApp:
     # Starlette's mount would take the first part of the path away, by which the receiver knows its connectors.
     async def either(scope: Call, receive: Receive, send: Send) -> None:
-        pushed = scope["type"] == "http" and scope["path"].startswith(SCIM)
-        await (receiver if pushed else routed)(scope, receive, send)
+        path = scope["path"] if scope["type"] == "http" else ""
+        found = next((app for prefix, app in beside.items() if path.startswith(prefix)), routed)
+        await found(scope, receive, send)
 
     return either
 

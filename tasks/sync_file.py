@@ -15,6 +15,7 @@ from directory.field_help import described_schema
 from reconcile.policy import Attributes, Groups, Guard, Inactive, Leavers, People, Policy, Section
 from tasks.approval_settings import ApprovalSection
 from tasks.located_yaml import LocatedYaml, read_yaml
+from tasks.login_settings import AtLoginSection
 from tasks.picture_settings import PicturesSection
 
 __all__ = ["Report", "SecretsSection", "SyncFile", "load_sync_file", "placed", "sync_file_schema"]
@@ -71,6 +72,7 @@ class SyncFile(BaseModel):
     reading: ReadingSection = ReadingSection()
     report: Report = Report()
     secrets: SecretsSection = SecretsSection()
+    at_login: AtLoginSection | None = None
 
     @property
     def policy(self) -> Policy:

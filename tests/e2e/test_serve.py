@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import ssl
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -166,3 +168,73 @@ def test_a_public_address_that_is_none_is_refused(
     monkeypatch.chdir(tmp_path)
     told = said(capsys, "serve", "--port", "0", "--public-url", "usersync.example.com", code=2)
     assert "no address that clients can use" in told
+
+
+def test_a_hook_at_login_gives_an_account_to_who_logs_in_and_nobody_else_may_call_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "Basic T2t0YTpHcmVlbi1QYXN0dXJlLTk0MTI="
+    monkeypatch.setenv("OKTA_HOOK", secret)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    user = {"id": "00u1", "profile": {"login": "person00001@example.com", "locale": "en"}}
+    login = {
+        "source": "https://example.okta.com/app/bitbucket_1/exk1/sso/saml",
+        "eventId": "XMFoHCM1S4Wi_SGWzL8T9A",
+        "eventTime": now,
+        "eventType": "com.okta.saml.tokens.transform",
+        "data": {"context": {"user": user}, "assertion": {"subject": {"nameId": "person00001@example.com"}}},
+    }
+    with prepared_office(tmp_path, monkeypatch) as office:
+        office.write_people([row(1), row(2)])
+        with (office.folder / "syncs" / "staff.yaml").open("a", encoding="utf-8") as file:
+            file.write("at_login:\n  okta: {secret: 'env:OKTA_HOOK'}\n")
+        with served_office(office) as running, httpx.Client(base_url=running.address, timeout=PATIENCE) as client:
+            challenge = client.get("/hooks/staff/okta-events", headers={"X-Okta-Verification-Challenge": "abc"})
+            assert challenge.json() == {"verification": "abc"}
+            assert client.post("/hooks/staff/okta", json=login).status_code == 401
+            for _ in range(2):
+                answer = client.post("/hooks/staff/okta", json=login, headers={"Authorization": secret})
+                assert (answer.status_code, answer.json()) == (200, {"commands": []})
+            # Stopped while the work may still go on: the service waits for what has begun.
+        again, first, stranger = json.loads(said(capsys, "audit", "--json"))
+        assert (again["details"]["replayed"], again["details"]["runs"]) == (1, {})
+        assert first["details"]["runs"]["person00001@example.com"]["status"] == "succeeded"
+        assert (first["who"], first["what"], stranger["status"]) == ("hook okta", "POST /hooks/staff/okta", 401)
+        assert set(office.bitbucket.state.snapshot()["users"]) == {"admin", "person00001"}
+
+
+def test_a_push_wakes_a_sync_of_whom_it_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = ["urn:ietf:params:scim:schemas:core:2.0:User"]
+    with prepared_office(tmp_path, monkeypatch) as office:
+        said(capsys, "scim", "add", "entra")
+        token = json.loads(said(capsys, "scim", "token", "entra", "--json"))["token"]
+        file = office.folder / "syncs" / "staff.yaml"
+        target = file.read_text(encoding="utf-8").split("target:")[1]
+        source = "  kind: scim\n  connector: entra\n  wake: {quiet_seconds: 3, people: 1}\n"
+        file.write_text(f"source:\n{source}target:{target}", encoding="utf-8")
+        with served_office(office, "--public-url", "https://usersync.example.com") as running:
+            bearer = {"Authorization": f"Bearer {token}"}
+            users = f"{running.address}/scim/entra/v2/Users"
+            for names in (["ann"], ["ben", "cleo"]):
+                for name in names:
+                    jane = {"schemas": schema, "userName": name, "emails": [{"value": f"{name}@example.com"}]}
+                    assert httpx.post(users, json=jane, headers=bearer, timeout=PATIENCE).status_code == 201
+                wait_for(lambda: not outbox(office))
+        with ledgers.open(office.ledger_url) as book:
+            modes = {(run.mode, run.status) for run in book.runs.latest(sync="staff")}
+        assert {("person", "succeeded"), ("sync", "succeeded")} <= modes
+        assert set(office.bitbucket.state.snapshot()["users"]) == {"admin", "ann", "ben", "cleo"}
+
+
+def outbox(office: ServedOffice) -> list[str]:
+    with ledgers.open(office.ledger_url) as book:
+        return [one.resource_id for one in book.scim.touched(book.scim.connectors.get("entra").id)]
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    last = time.monotonic() + 3 * PATIENCE
+    while not true():
+        assert time.monotonic() < last
+        time.sleep(0.1)

@@ -19,6 +19,7 @@ from cli.main import app
 from connectors.catalog import settings_model, source_kinds, target_kinds
 from connectors.sources.file.settings import GroupColumns, MembershipColumns, PeopleColumns
 from connectors.sources.rest import settings as rest
+from connectors.sources.scim import Wake
 from connectors.targets.bitbucket.settings import Rate
 from reconcile.cases import Case, CaseAccount, CasePerson, Expectation
 from reconcile.events import EVENT_NAMES
@@ -44,6 +45,7 @@ from service.app import endpoints
 from service.scim.settings import Limits
 from tasks.approval_settings import ApprovalSection
 from tasks.ending import EXIT_CODES
+from tasks.login_settings import AtLoginSection, EntraHook, KeycloakHook, OktaHook, OktaOAuth
 from tasks.picture_settings import PicturesSection
 from tasks.sync_file import Report, SecretsSection, SyncFile, load_sync_file
 
@@ -76,6 +78,11 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sync-file.md", "approval"): ApprovalSection,
     ("docs/sync-file.md", "report"): Report,
     ("docs/sync-file.md", "secrets"): SecretsSection,
+    ("docs/at-login.md", "at_login"): AtLoginSection,
+    ("docs/at-login.md", "at_login.okta"): OktaHook,
+    ("docs/at-login.md", "at_login.okta.oauth"): OktaOAuth,
+    ("docs/at-login.md", "at_login.entra"): EntraHook,
+    ("docs/at-login.md", "at_login.keycloak"): KeycloakHook,
     ("docs/sources/okta.md", "Settings"): settings_model("source", "okta"),
     ("docs/sources/keycloak.md", "Settings"): settings_model("source", "keycloak"),
     ("docs/sources/entra.md", "Settings"): settings_model("source", "entra"),
@@ -94,6 +101,7 @@ SETTINGS: Mapping[tuple[str, str], type[BaseModel]] = {
     ("docs/sources/rest.md", "groups.fields"): rest.GroupFields,
     ("docs/sources/rest.md", "memberships.fields"): rest.MembershipFields,
     ("docs/sources/scim.md", "Settings"): settings_model("source", "scim"),
+    ("docs/sources/scim.md", "wake"): Wake,
     ("docs/scim.md", "Limits"): Limits,
     ("docs/sources/sql.md", "Settings"): settings_model("source", "sql"),
     ("docs/bitbucket.md", "Settings"): settings_model("target", "bitbucket"),

@@ -218,6 +218,16 @@ def test_both_ends_are_checked_and_a_wrong_password_is_a_problem(
     assert "to mend." in bad.out
 
 
+def test_check_says_which_secrets_of_hooks_at_login_are_there(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTA_HOOK", "Basic R3JlZW4tUGFzdHVyZQ==")
+    office.write_sync_file("at_login:\n  okta: {secret: 'env:OKTA_HOOK'}\n  keycloak: {secret: 'env:NO_HOOK'}\n")
+    checked = office.usersync("check", "staff", "--json")
+    told = {finding["what"]: finding["level"] for finding in checked.json["at login"]}
+    assert told == {"env:OKTA_HOOK is there": "ok", "env:NO_HOOK: the environment variable is not set": "note"}
+    assert checked.code == 0
+    assert "R3JlZW4" not in checked.out
+
+
 @pytest.mark.parametrize(
     ("last_day", "code", "level", "said"),
     [
