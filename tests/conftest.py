@@ -1,12 +1,17 @@
-"""What holds for every test: hypothesis' profiles, and skips that are failures where everything is meant to run."""
+"""What holds for every test: hypothesis' profiles, skips that are failures where everything is meant to run, and one
+PostgreSQL for whoever asks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+import ledger
+from tests import postgresql
 
 settings.register_profile("local", max_examples=100, deadline=None)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
@@ -28,3 +33,20 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} is meant to run here, but it skipped: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    reason = postgresql.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a ledger may be, on either database; nothing is there yet."""
+    if request.param == "sqlite":
+        return ledger.default_url(tmp_path)
+    return postgresql.emptied(request.getfixturevalue("postgresql_server"))

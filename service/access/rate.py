@@ -17,7 +17,7 @@ class Rate:
     """So many in a second in the long run, and so many at once."""
 
     per_second: float
-    burst: int
+    burst: float
 
 
 class Buckets:
@@ -46,5 +46,5 @@ class Buckets:
         return wait
 
     def _level(self, who: str) -> float:
-        level, since = self._kept.get(who, (float(self._rate.burst), self._clock()))
-        return min(float(self._rate.burst), level + (self._clock() - since) * self._rate.per_second)
+        level, since = self._kept.get(who, (self._rate.burst, self._clock()))
+        return min(self._rate.burst, level + (self._clock() - since) * self._rate.per_second)

@@ -125,21 +125,12 @@ class TestSqlite(SourceContract):
             yield stage_of(company, url, SqlSettings.model_validate({"url": url, **QUERIES}))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    reason = postgresql.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgresql.server() as url:
-        yield url
-
-
 class TestPostgresql(SourceContract):
     nests = True
 
     @pytest.fixture(autouse=True)
-    def _server(self, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.server = make_url(server).set(drivername="postgresql+psycopg")
+    def _server(self, postgresql_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.server = make_url(postgresql.emptied(postgresql_server)).set(drivername="postgresql+psycopg")
         monkeypatch.setenv("PAYROLL_PASSWORD", str(self.server.password))
 
     @contextmanager

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 from playwright.sync_api import TimeoutError as WaitedInVain
 
-from tests.flow.server import PrefectServer
+from tests.flow.server import BUSY, PrefectServer
 
 __all__ = ["Visitor"]
 
@@ -24,7 +24,6 @@ KNOWN_OUTSIDE = frozenset({"sr-client-cfg.amplitude.com"})
 PATIENCE_MS = 90_000
 """The first page takes more than 30 seconds of a machine that does much else."""
 expect.set_options(timeout=PATIENCE_MS)
-_BUSY = 503
 _COLOURS = 256
 _PRESSES = 3
 
@@ -74,7 +73,7 @@ class Visitor:
                     button.click()
             except WaitedInVain:
                 continue
-            if answer.value.status != _BUSY:
+            if answer.value.status != BUSY:
                 return answer.value
         raise AssertionError(f"pressed {_PRESSES} times, and {sends} was not asked for or not answered")
 

@@ -44,11 +44,7 @@ class PrefectServer:
         return self.http.get(path).raise_for_status().json()
 
     def post(self, path: str, **body: Any) -> Any:
-        deadline = time.monotonic() + START_SECONDS
-        # SQLite is locked for a moment now and then, on a busy machine.
-        while (answer := self.http.post(path, json=body)).status_code == BUSY and time.monotonic() < deadline:
-            time.sleep(0.5)
-        answer.raise_for_status()
+        answer = self.http.post(path, json=body).raise_for_status()
         return answer.json() if answer.content else None
 
     def flow_run(self, flow_run_id: str) -> dict[str, Any]:
@@ -254,13 +250,11 @@ class _Patient(httpx.HTTPTransport):
     """Asks again when Prefect's SQLite file was locked (503), as Prefect's own client does."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        for wait in (0.2, 0.5, 1.0, 2.0):
-            answer = super().handle_request(request)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                return answer
+        deadline = time.monotonic() + START_SECONDS
+        while (answer := super().handle_request(request)).status_code == BUSY and time.monotonic() < deadline:
             answer.close()
-            time.sleep(wait)
-        return super().handle_request(request)
+            time.sleep(0.5)
+        return answer
 
 
 def _healthy(http: httpx.Client) -> bool:

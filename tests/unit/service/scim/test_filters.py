@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -17,7 +16,6 @@ from service.scim import Limits
 from service.scim.drafts import draft_of, model_of
 from service.scim.filters import condition_of
 from service.scim.shape import ENTERPRISE, Shape, shape_of
-from tests import postgresql
 
 WORDS = ["", "a", "A", "ab", "b%", "B_", "ä", "Ä", "A\u0308", "ß", "'", 'x"y', "a\\b", "work", "zz"]
 TEXTS = st.sampled_from(WORDS)
@@ -105,21 +103,9 @@ FILTERS = st.recursive(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def postgresql_server() -> Iterator[str]:
-    with postgresql.server() as url:
-        yield url
-
-
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(bool(postgresql.missing()), reason="none"))]
-)
-def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ledger.Ledger]:
-    of_server = request.param == "postgresql"
-    url = (
-        postgresql.emptied(request.getfixturevalue("postgresql_server")) if of_server else ledger.default_url(tmp_path)
-    )
-    with ledger.open(url) as opened:
+@pytest.fixture
+def book(ledger_url: str) -> Iterator[ledger.Ledger]:
+    with ledger.open(ledger_url) as opened:
         yield opened
 
 

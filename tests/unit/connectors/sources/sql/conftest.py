@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,6 @@ QUERIES = {
     "memberships": "SELECT team AS group_id, member AS member_id FROM seats",
 }
 Declared = Callable[..., SqlSettings]
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    reason = postgresql.missing()
-    if reason:
-        pytest.skip(reason)
-    with postgresql.server() as url:
-        yield url
 
 
 @pytest.fixture
