@@ -20,7 +20,7 @@ from reconcile.sanity import source_stats
 from reconcile.undo_plan import undo
 from tasks.bookkeeping import Bookkeeper
 from tasks.consent import Answer, Consent, consented, decided_on
-from tasks.crashes import settle_doubts, without_results
+from tasks.crashes import settle_doubts, unreported
 from tasks.decide import diff, normalize, scope_of, select
 from tasks.drift import with_origins
 from tasks.ending import Ending, Status, status_of_error
@@ -269,7 +269,7 @@ async def _close_crashed(shop: Workshop, target: TargetSnapshot, run_id: str) ->
 
 
 async def _report_crashed(shop: Workshop, *, plan_id: str | None = None) -> None:
-    for run in without_results(shop.ledger, shop.sync.name):
+    for run in unreported(shop.ledger, shop.sync.name):
         if plan_id not in {None, run.plan_id}:
             continue
         _, plan = stored_plan(shop.ledger, str(run.plan_id))

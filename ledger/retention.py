@@ -29,7 +29,8 @@ class PastRun:
     plan_id: str | None
     judges: bool
     """Whether it has what the next read of the source is judged by."""
-    has_results: bool
+    reported: bool
+    """Whether its end is told; of a run that crashed, the next one tells it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def outdated(runs: Sequence[PastRun], plans: Sequence[PastPlan], *, before: int)
     """What is older than `before` and needed by nothing.
 
     Needed are, of each sync: its latest runs, its latest plan, and the run that the next read of the source is judged
-    by; runs that have not ended, or crashed and whose results the next run completes; plans that somebody may still
+    by; runs that have not ended, or crashed and whose report the next run completes; plans that somebody may still
     approve or that have begun to be applied; and the plans of runs that stay, and the runs of such plans.
     """
     newest_first = sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
@@ -66,7 +67,7 @@ def outdated(runs: Sequence[PastRun], plans: Sequence[PastPlan], *, before: int)
         judging = run.judges and acted and run.sync not in judged
         if judging:
             judged.add(run.sync)
-        unfinished = run.status == "running" or (run.status == "crashed" and run.plan_id and not run.has_results)
+        unfinished = run.status == "running" or (run.status == "crashed" and run.plan_id and not run.reported)
         if run.started_at >= before or seen[run.sync] <= KEPT_RUNS or judging or unfinished:
             kept_runs.add(run.id)
     latest_plans: dict[str, PastPlan] = {}
@@ -84,7 +85,7 @@ def outdated(runs: Sequence[PastRun], plans: Sequence[PastPlan], *, before: int)
 
 _RUNS = text(
     "SELECT id, sync, status, started_at, plan_id, source_stats IS NOT NULL AS judges,"
-    " EXISTS (SELECT 1 FROM results WHERE results.run_id = runs.id) AS has_results FROM runs"
+    " header <> '{}' AS reported FROM runs"
 )
 _PLANS = text("SELECT id, sync, state, created_at FROM plans")
 _DOCUMENT = text("SELECT location FROM documents WHERE run_id = :id")

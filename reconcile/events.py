@@ -19,6 +19,7 @@ __all__ = ["EVENT_NAMES", "MOST_PEOPLE", "Event", "events_of_run", "lost_access"
 EVENT_NAMES = (
     "usersync.run.succeeded",
     "usersync.run.failed",
+    "usersync.run.cancelled",
     "usersync.plan.held",
     "usersync.person.deactivated",
     "usersync.people.deactivated",
@@ -58,6 +59,8 @@ def events_of_run(
         told.append(Event("usersync.run.succeeded", header.sync, of_run, labels=labels))
     elif header.status in _BAD:
         told.append(Event("usersync.run.failed", header.sync, of_run, labels=labels))
+    elif header.status == "cancelled":
+        told.append(Event("usersync.run.cancelled", header.sync, of_run, labels=labels))
     elif header.status == "held":
         told.append(Event("usersync.plan.held", header.sync, _held(header, of_run), labels=labels))
     told += _about_people(header, deactivated)

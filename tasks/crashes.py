@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from directory.errors import UnknownRecord
 from directory.snapshot import TargetSnapshot
 from ledger.instant import now
 from ledger.opening import Ledger
@@ -13,7 +12,7 @@ from reconcile.freshness import freshness
 from tasks.bookkeeping import Bookkeeper, Clock
 from tasks.plans import stored_plan
 
-__all__ = ["settle_doubts", "without_results"]
+__all__ = ["settle_doubts", "unreported"]
 
 _LOOKED_AT = 50
 
@@ -65,17 +64,11 @@ def _settle(operations: pl.DataFrame, target: TargetSnapshot, books: Bookkeeper)
         books.fail(lost, "the run was killed before the answer came, and the target does not show the change")
 
 
-def without_results(ledger: Ledger, sync: str) -> list[Run]:
-    """Crashed runs that had begun a plan and left no results."""
-    crashed = [
-        run for run in ledger.runs.latest(sync=sync, limit=_LOOKED_AT) if run.status == "crashed" and run.plan_id
-    ]
-    return [run for run in crashed if not _has_results(ledger, run.id)]
+def unreported(ledger: Ledger, sync: str) -> list[Run]:
+    """Crashed runs that had begun a plan and whose report was never finished.
 
-
-def _has_results(ledger: Ledger, run_id: str) -> bool:
-    try:
-        ledger.results.people(run_id)
-    except UnknownRecord:
-        return False
-    return True
+    The header is the last that a report writes: one that was killed before may have left results and a document that
+    speak of an end which never came, or one of the two.
+    """
+    latest = ledger.runs.latest(sync=sync, limit=_LOOKED_AT)
+    return [run for run in latest if run.status == "crashed" and run.plan_id and not run.header]

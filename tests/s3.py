@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+import httpx
+
 __all__ = ["BUCKET", "keys", "missing", "server"]
 
 BUCKET = "usersync-results"
@@ -28,6 +30,8 @@ def server() -> Iterator[str]:
     try:
         host, port = running.get_host_and_port()
         url = f"http://{host}:{port}"
+        # What moto keeps belongs to the process, and outlives its servers.
+        httpx.post(f"{url}/moto-api/reset").raise_for_status()
         client = _client(url)
         client.create_bucket(Bucket=BUCKET)
         client.close()

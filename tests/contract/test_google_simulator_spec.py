@@ -207,7 +207,7 @@ def test_a_scope_that_was_not_asked_for_is_missing(api: ApiDescription, url: str
         ({"sub": "nobody@fjordlight.example"}, 400, "invalid_grant"),
         ({"iss": "other@project.example"}, 400, "invalid_grant"),
         ({"aud": "https://elsewhere.example/token"}, 400, "invalid_grant"),
-        ({"exp": int(time.time()) + 9000}, 400, "invalid_grant"),
+        ({"exp": int(time.time()) + 90_000}, 400, "invalid_grant"),
         ({"iat": 1, "exp": 3000}, 400, "invalid_grant"),
         ({"scope": ""}, 400, "invalid_scope"),
         ({"key": OTHER}, 400, "invalid_grant"),

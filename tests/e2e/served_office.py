@@ -36,6 +36,8 @@ class ServedOffice:
     bitbucket: BitbucketSimulator
     ledger_url: str
     address: str = ""
+    pid: int = 0
+    """Of the process that serves."""
 
     def write_people(self, rows: list[str]) -> None:
         head = "external_id,username,email,display_name,active,groups\n"
@@ -93,7 +95,7 @@ def served_office(office: ServedOffice, *options: str) -> Iterator[ServedOffice]
             said = process.stderr.readline()
         found = _ADDRESS.search(said)
         assert found, said + process.stderr.read()
-        office.address = found[1]
+        office.address, office.pid = found[1], process.pid
         yield office
     finally:
         process.terminate()

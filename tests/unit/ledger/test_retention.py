@@ -30,7 +30,7 @@ def a_plan(book: ledger.Ledger, plan_id: str, at: datetime | None = None) -> str
 
 
 def run(number: int, days: int, **more: Any) -> PastRun:
-    base = PastRun(f"run{number:03}", "okta", "succeeded", NOW - days * DAY, None, judges=False, has_results=True)
+    base = PastRun(f"run{number:03}", "okta", "succeeded", NOW - days * DAY, None, judges=False, reported=True)
     return replace(base, **more)
 
 
@@ -68,11 +68,11 @@ def test_a_plan_that_is_open_stays_and_so_do_its_runs(state: str) -> None:
     "needed",
     [
         run(1, 200, status="running"),
-        run(1, 200, status="crashed", plan_id="plan", has_results=False),
+        run(1, 200, status="crashed", plan_id="plan", reported=False),
         run(1, 200, judges=True),
         run(1, 200, status="planned", judges=True, plan_id="plan"),
     ],
-    ids=["has not ended", "crashed without results", "judges the next read", "its plan was applied later"],
+    ids=["has not ended", "crashed without a report", "judges the next read", "its plan was applied later"],
 )
 def test_a_run_that_something_rests_on_stays_with_its_plan(needed: PastRun) -> None:
     plans = [PastPlan("plan", "okta", "applied", NOW - 200 * DAY), PastPlan("last", "okta", "stored", NOW)]
@@ -100,7 +100,7 @@ PLAN_IDS = [f"plan{number}" for number in range(8)]
             started_at=st.integers(0, NOW),
             plan_id=st.sampled_from([None, *PLAN_IDS]),
             judges=st.booleans(),
-            has_results=st.booleans(),
+            reported=st.booleans(),
         ),
         max_size=90,
         unique_by=lambda one: one.id,

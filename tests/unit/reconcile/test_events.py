@@ -64,6 +64,7 @@ def leavers(count: int, kind: str = "remove_access") -> pl.DataFrame:
         ("partial", "sync", "usersync.run.failed"),
         ("failed", "person", "usersync.run.failed"),
         ("crashed", "sync", "usersync.run.failed"),
+        ("cancelled", "sync", "usersync.run.cancelled"),
         ("held", "plan", "usersync.plan.held"),
     ],
 )
@@ -125,6 +126,7 @@ def test_a_secret_that_expires_is_told_with_its_day() -> None:
 
 def test_every_event_has_a_name_of_the_list() -> None:
     soon = Expiring("source", "the source's secret", date(2026, 12, 1), 7)
-    sent = {event.name for status in ("succeeded", "held", "failed") for event in told(header(status), expiring=[soon])}
+    endings = ("succeeded", "held", "failed", "cancelled")
+    sent = {event.name for status in endings for event in told(header(status), expiring=[soon])}
     sent |= {event.name for event in told(header("succeeded"), lost_access(leavers(1)))}
     assert sent | {refused("okta", "what", "next").name} == set(EVENT_NAMES)

@@ -85,7 +85,7 @@ def test_the_token_expires_in_the_middle_of_a_read(org: OktaSimulator, app: Serv
     [
         {"aud": "http://127.0.0.1/oauth2/default/v1/token"},
         {"exp": int(time.time()) - 1},
-        {"exp": int(time.time()) + 7200},
+        {"exp": int(time.time()) + 86_400},
         {"exp": None},
         {"iss": "somebody"},
         {"sub": "0oaUnknown", "iss": "0oaUnknown"},
