@@ -7,8 +7,8 @@ Run: `.venv/bin/python benchmarks/prefect_cost.py [share] [scheduled] [database]
   is Prefect's. The same again where nothing is left to do.
 - scheduled: a worker runs a deployment of 1,000 people that changes nothing; the processor seconds of the flow run's
   process are those that its worker waited for. Bar: 5.
-- database: pages in use of the server's SQLite file before and after loads of 100 to 10,000 people and runs without a
-  change, once everything has been stored. Bar: 200 kB a run.
+- database: pages in use of the server's SQLite file before and after loads of 100 to 10,000 people, runs without a
+  change, and a run that changes everybody, once everything has been stored. Bar: 200 kB a run.
 
 Figures are medians. The simulator, the server and the worker are other processes than the one that is measured.
 """
@@ -51,7 +51,7 @@ def empty_bitbucket() -> Iterator[str]:
         yield json.loads(running.stdout.readline())["base_url"]
 
 
-def write_sync(folder: Path, base_url: str, people: int, groups: int) -> None:
+def write_sync(folder: Path, base_url: str, people: int, groups: int, *, called: str = "Person") -> None:
     """A source of files, and a sync file that loads it into an empty Bitbucket."""
     names = [f"p{number:06}" for number in range(people)]
     pl.DataFrame(
@@ -59,7 +59,7 @@ def write_sync(folder: Path, base_url: str, people: int, groups: int) -> None:
             "external_id": [f"id-{name}" for name in names],
             "username": names,
             "email": [f"{name}@example.org" for name in names],
-            "display_name": [f"Person {name}" for name in names],
+            "display_name": [f"{called} {name}" for name in names],
             "active": [True] * people,
         }
     ).write_parquet(folder / "people.parquet")
@@ -231,7 +231,9 @@ def database(office: Office) -> None:
                 folder = Path(name)
                 write_sync(folder, base_url, people, max(10, people // 20))
                 deployment = office.deploy(folder, f"of-{people}")
-                for what in ("load", *["no change"] * RUNS):
+                for what in ("load", *["no change"] * RUNS, "everybody changed"):
+                    if what == "everybody changed":
+                        write_sync(folder, base_url, people, max(10, people // 20), called="Colleague")
                     before = office.database_bytes()
                     ended = office.run(deployment)
                     grown = office.database_bytes() - before

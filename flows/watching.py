@@ -16,6 +16,8 @@ from reconcile.plan import Plan
 
 __all__ = ["FlowObserver"]
 
+_FIRST_AFTER_SECONDS = 5.0
+"""A shorter load needs no bar."""
 _EVERY_SECONDS = 2.0
 _EVERY_PERCENT = 10.0
 """Each update is an event, which takes some 7 kB of Prefect's database until it is forgotten (measured with 3.8.8)."""
@@ -24,7 +26,7 @@ _EVERY_PERCENT = 10.0
 class FlowObserver:
     """Fulfils `tasks.observer.Observer`. The bar moves ten times at most, and not twice in two seconds.
 
-    The bar is made with the first of them; a run that sends nothing has none.
+    The bar is made with the first of them; a run that sends nothing, or is done with it in five seconds, has none.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,7 @@ class FlowObserver:
         """Wait for the update that is on its way, and send the last one."""
         if self._pending is not None:
             await self._pending
-        if self._share is not None:
+        if self._artifact is not None:
             await self._update()
 
     def waiting(self, reason: UsersyncError) -> None:
@@ -63,6 +65,8 @@ class FlowObserver:
     def loading(self, kind: str, settled: int, total: int) -> None:
         self._share = 100.0 * settled / max(total, 1)
         if kind != self._kind:
+            if not self._kind:
+                self._last = time.monotonic() + _FIRST_AFTER_SECONDS - _EVERY_SECONDS
             self._kind = kind
             self._logger.info("%s", kind_title(kind))
         moved = self._share - self._told >= _EVERY_PERCENT

@@ -1,4 +1,4 @@
-"""Carry out a plan: one task run, however large the plan is."""
+"""Carry out a plan, however large it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tasks.step import step
 __all__ = ["load"]
 
 
-@step()
+@step(shown=False)
 async def load(loader: Loader) -> None:
     """Send the calls. Retries are the connector's; what fails is in the journal, and a rerun does only what is left."""
     await loader.carry_out()

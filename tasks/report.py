@@ -61,7 +61,7 @@ class RunSoFar:
     unknown: bool = False
 
 
-@step()
+@step(shown=False)
 async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str, next_step: str) -> Ending:
     """Write everything down and end the run. The document is stored before the ledger says that the run ended.
 

@@ -71,7 +71,7 @@ class Step(Generic[P, R]):
 def step(*, retries: int = 0, shown: bool = True) -> Callable[[Callable[P, Awaitable[R]]], Step[P, R]]:
     """Make a step of an async function. `retries` counts further tries after an error that is `Retryable`.
 
-    One that is not `shown` is no task run: for what asks nobody, so that there is nothing to try again. A task run is
+    One that is not `shown` is no task run: for what asks nobody or is not tried again as a whole. A task run is
     three events, which take some 20 kB of Prefect's database until they are forgotten (measured with 3.8.8).
     """
 

@@ -37,7 +37,7 @@ class Report(Section):
     results: str = ".usersync/results"
     """Folder or URL (file://, s3://, …) for the JSON documents, one a run; a folder is relative to the working folder.
     Where it is not given, $USERSYNC_RESULTS says it."""
-    table_rows: int = Field(default=200, ge=0, le=10_000)
+    table_rows: int = Field(default=30, ge=0, le=10_000)
     """At most so many rows in the table of changes; the document has them all."""
 
 

@@ -33,4 +33,5 @@ def read_transport(trust: ssl.SSLContext, proxy: str | None, *, keepalive_second
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive_seconds, ssl=trust)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None)
+    # The transport asks only the session, but without `verify` would load every certificate of the machine for itself.
+    return AiohttpTransport(verify=trust, client=session, proxy=httpx.Proxy(proxy) if proxy else None)

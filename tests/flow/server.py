@@ -62,15 +62,17 @@ class PrefectServer:
         return rows
 
     def task_runs(self, flow_run_id: str) -> list[dict[str, Any]]:
-        """All of them: the server stores task runs some time after they happened."""
+        """All of them: the server stores task runs some time after they happened, but not three seconds apart."""
+        changes: list[tuple[int, float]] = [(0, 0.0)]
 
         def ended() -> list[dict[str, Any]] | None:
             rows: list[dict[str, Any]] = self.post(
                 "/task_runs/filter", flow_runs={"id": {"any_": [flow_run_id]}}, sort="EXPECTED_START_TIME_ASC"
             )
-            finished = any(row["name"].startswith("report") for row in rows)
+            if len(rows) != changes[-1][0]:
+                changes.append((len(rows), time.monotonic()))
             final = all(row["state_type"] in {"COMPLETED", "FAILED", "CRASHED"} for row in rows)
-            return rows if finished and final else None
+            return rows if rows and final and time.monotonic() - changes[-1][1] > 3 else None
 
         return wait_for(ended, "the task runs")
 
