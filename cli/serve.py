@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -187,6 +188,8 @@ def _serve(app: ASGIApp, host: str, port: int, certificate: Path | None, key: Pa
     shown = f"[{host}]" if ":" in host else host
     scheme = "http" if certificate is None else "https"
     words().print(f"serving at {scheme}://{shown}:{listener.getsockname()[1]}/; Ctrl-C stops it", highlight=False)
+    # What was imported by now stays for as long as this runs; the collector need not look through it again.
+    gc.freeze()
     # The server has closed its connections when the interruption reaches us.
     with listener, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])

@@ -26,17 +26,14 @@ class Order(NamedTuple):
     """What the one person is called."""
 
 
-async def carried_out(order: Order, observer: Observer, *, wait_seconds: float = 0.0) -> Ending:
-    """Run it to its end in this process. Raises `UsersyncError` where it could not begin.
-
-    `wait_seconds` is how long one person waits for another run on the same target.
-    """
+async def carried_out(order: Order, observer: Observer) -> Ending:
+    """Run it to its end in this process. Raises `UsersyncError` where it could not begin."""
     path = find_sync_file(order.sync_file)
     async with open_workshop(path, ledger_url=order.ledger_url, observer=observer, whole=order.full) as shop:
-        return await _run(order, shop, wait_seconds)
+        return await _run(order, shop)
 
 
-def _run(order: Order, shop: Workshop, wait_seconds: float) -> Awaitable[Ending]:
+def _run(order: Order, shop: Workshop) -> Awaitable[Ending]:
     # SciPy and all the decisions.
     from flows.pipeline import apply_plan, make_plan, make_undo, run_sync, sync_person  # noqa: PLC0415
 
@@ -48,6 +45,6 @@ def _run(order: Order, shop: Workshop, wait_seconds: float) -> Awaitable[Ending]
         case "apply":
             return apply_plan(shop, order.plan_id, approved_by=order.approved_by)
         case "person":
-            return sync_person(shop, order.person, wait_seconds=wait_seconds)
+            return sync_person(shop, order.person)
         case _:
             return run_sync(shop)

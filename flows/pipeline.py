@@ -192,7 +192,7 @@ async def _run(
         plan_id=plan_id,
         flow_run_id=shop.flow_run_id,
     )
-    so_far = RunSoFar(run)
+    so_far = RunSoFar(run, before=shop.target.requests)
     try:
         status, message, next_step = await body(so_far)
     except UsersyncError as error:

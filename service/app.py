@@ -76,6 +76,7 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # Where nothing is received, another service does it, which wakes.
         watching = [] if receiver is None else [asyncio.create_task(waking.watch())]
+        desk.starter.prepare()
         try:
             yield
         finally:
@@ -83,6 +84,7 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
             await hooks.close()
+            await asyncio.to_thread(desk.starter.close)
             if receiver is not None:
                 await asyncio.to_thread(receiver.close)
             ledger.close()

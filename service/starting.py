@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import socket
@@ -17,13 +16,13 @@ from typing import NamedTuple
 from anyio import from_thread
 
 from directory.errors import ConfigurationError, Fatal
-from flows.orders import Order, carried_out
+from flows.orders import Order
 from ledger.instant import now
 from ledger.opening import Ledger
 from ledger.runs import Run
+from service.person_runs import PersonRuns
 from service.settings import ServiceSettings
 from tasks.ending import Ending
-from tasks.observer import Unobserved
 
 __all__ = ["Started", "Starter"]
 
@@ -42,6 +41,7 @@ class Starter:
     def __init__(self, ledger: Ledger, settings: ServiceSettings) -> None:
         self._ledger = ledger
         self._settings = settings
+        self._people = PersonRuns(settings.ledger_url, wait_seconds=settings.person_seconds)
 
     def start(self, order: Order, sync: str) -> Started:
         """Begin a run; blocks until its id is known. For threads that the server handed the request to.
@@ -60,13 +60,15 @@ class Starter:
 
     def sync_person(self, order: Order) -> Ending:
         """Bring one person up to date in this process; blocks until it is done."""
-        return asyncio.run(
-            carried_out(
-                order._replace(ledger_url=self._settings.ledger_url),
-                Unobserved(),
-                wait_seconds=self._settings.person_seconds,
-            )
-        )
+        return self._people.run(order)
+
+    def prepare(self) -> None:
+        """Make the first person wait no longer than the next; returns at once."""
+        self._people.prepare()
+
+    def close(self) -> None:
+        """Blocks until single people are up to date whose run has begun."""
+        self._people.close()
 
     def _in_process(self, order: Order) -> str | None:
         begun = now()

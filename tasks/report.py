@@ -52,6 +52,8 @@ class RunSoFar:
     """As it was normalized."""
     source_stats: SourceStats | None = None
     requests: dict[str, int] = field(default_factory=dict)
+    before: int = 0
+    """Requests that the target had been sent when the run began."""
     sent: bool = False
     """Whether the plan began to be applied."""
     stale: bool = False
@@ -69,7 +71,7 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
     """
     plan = so_far.plan
     ended = datetime.now(UTC)
-    so_far.requests.setdefault("target", shop.target.requests)
+    so_far.requests.setdefault("target", shop.target.requests - so_far.before)
     journal = shop.ledger.journal.entries(plan.id) if plan is not None and so_far.sent else pl.DataFrame(schema=JOURNAL)
     unsent = _UNSENT.get(status, "not_sent")
     people = pl.DataFrame(schema=PEOPLE_RESULTS) if plan is None else people_results(plan, journal, unsent=unsent)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Message
 
 import ledger as ledgers
 from flows.orders import Order, carried_out
@@ -80,6 +81,24 @@ class Office:
         return self.ledger.tokens.add(name, scopes or ("read", "run", "approve"))[1]
 
 
+@asynccontextmanager
+async def alive(app: ASGIApp) -> AsyncIterator[None]:
+    """The application between its start and its end, as a server keeps it."""
+    told: asyncio.Queue[Message] = asyncio.Queue()
+    said: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def life() -> None:
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, told.get, said.put)
+
+    living = asyncio.create_task(life())
+    told.put_nowait({"type": "lifespan.startup"})
+    assert (await said.get())["type"] == "lifespan.startup.complete"
+    yield
+    told.put_nowait({"type": "lifespan.shutdown"})
+    assert (await said.get())["type"] == "lifespan.shutdown.complete"
+    await living
+
+
 Asked = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
@@ -104,7 +123,7 @@ def asked(office: Office) -> Asked:
     """A client of the application: with a token of those scopes, from that address, with other settings."""
 
     @asynccontextmanager
-    async def client(
+    async def opened(
         *scopes: Scope, token: str | None = None, peer: str = CLIENT, **changed: Any
     ) -> AsyncIterator[httpx.AsyncClient]:
         app = make_app(replace(office.settings, **changed))
@@ -112,7 +131,8 @@ def asked(office: Office) -> Asked:
         headers = {"Authorization": f"Bearer {shown}"} if shown else {}
         transport = httpx.ASGITransport(app, client=(peer, 4711), raise_app_exceptions=False)
         # A host that must never come back.
-        async with httpx.AsyncClient(transport=transport, base_url="http://evil.example", headers=headers) as opened:
-            yield opened
+        client = httpx.AsyncClient(transport=transport, base_url="http://evil.example", headers=headers)
+        async with alive(app), client:
+            yield client
 
-    return client
+    return opened
