@@ -11,7 +11,8 @@ import ledger as ledgers
 from ledger.retention import KEPT_RUNS
 from reconcile.results import schema
 from sandbox.bitbucket import Fault
-from tests.unit.cli.conftest import PASSWORD, STAFF, Office
+from tests.small_office import PASSWORD, STAFF
+from tests.unit.cli.conftest import Office
 
 HALF_OF_STAFF = "".join(STAFF.splitlines(keepends=True)[:3])
 

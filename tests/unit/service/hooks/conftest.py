@@ -14,7 +14,7 @@ import pytest
 
 from ledger.audit import AuditEntry
 from service.app import make_app
-from tests.unit.service.conftest import CLIENT, Office
+from tests.unit.service.conftest import Office, living
 from tests.unit.service.hooks.payloads import APP, TENANT, Issuer, as_json, issuer
 
 SECRET = "Basic T2t0YTpHcmVlbi1QYXN0dXJlLTk0MTI="
@@ -73,25 +73,8 @@ def hooks(keys: Issuer, *, wait: float = 2.5) -> str:
 
 @asynccontextmanager
 async def calling(office: Office) -> AsyncIterator[Called]:
-    app = make_app(office.settings)
-    transport = httpx.ASGITransport(app, client=(CLIENT, 4711), raise_app_exceptions=False)
-    ends: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    done = asyncio.Event()
-    ends.put_nowait({"type": "lifespan.startup"})
-
-    async def said(message: Any) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            done.set()
-
-    async def live() -> None:
-        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, ends.get, said)
-
-    life = asyncio.create_task(live())
-    await done.wait()
-    async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
+    async with living(make_app(office.settings), headers={}) as client:
         yield Called(office, client)
-    ends.put_nowait({"type": "lifespan.shutdown"})
-    await life
 
 
 @pytest.fixture

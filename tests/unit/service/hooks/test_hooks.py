@@ -16,7 +16,7 @@ from service.hooks.errands import Errands
 from service.hooks.seen import Seen
 from tasks.ending import Ending
 from tasks.sync_file import load_sync_file
-from tests.unit.service.conftest import Office
+from tests.unit.service.conftest import Office, on_both_databases
 from tests.unit.service.hooks.conftest import PATIENCE, SECRET, Called, calling, hooks
 from tests.unit.service.hooks.payloads import Issuer, as_json, log_event, okta_events, okta_inline, party
 
@@ -31,6 +31,7 @@ def slowed(app: ASGIApp, seconds: float) -> ASGIApp:
     return late
 
 
+@on_both_databases
 async def test_a_login_does_not_wait_for_a_system_that_is_late_and_the_sync_goes_on(
     hooked: Office, keys: Issuer
 ) -> None:
