@@ -14,7 +14,7 @@ from directory.errors import Fatal
 from flows.orders import Order
 from ledger.instant import now
 from ledger.scim.writing import Actor, Draft
-from service.hooks.errands import Errands
+from service.person_syncs import PersonSyncs
 from service.starting import Started
 from service.syncs import Syncs
 from service.waking.watch import Waking
@@ -85,13 +85,13 @@ def write(office: Office, source: str = "", wake: str = "{quiet_seconds: 0.05, p
 @asynccontextmanager
 async def watched(pushed: Pushed) -> AsyncIterator[None]:
     office = pushed.office
-    errands = Errands(pushed.one)
-    waking = Waking(office.ledger, Syncs(office.settings.syncs), errands, pushed.everybody, look_seconds=0.02)
+    person_syncs = PersonSyncs(pushed.one)
+    waking = Waking(office.ledger, Syncs(office.settings.syncs), person_syncs, pushed.everybody, look_seconds=0.02)
     task = asyncio.create_task(waking.watch())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await asyncio.to_thread(errands.close)
+    await asyncio.to_thread(person_syncs.close)
 
 
 async def until(true: Callable[[], bool]) -> None:
