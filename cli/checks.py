@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -43,18 +43,19 @@ def check(sync: SyncArgument, ledger: LedgerUrl = None, as_json: AsJson = False)
 
 async def _findings(sync: str, ledger: str | None) -> dict[str, tuple[str, list[CheckFinding]]]:
     """Per side its name and what was found. Raises `ConfigurationError` for what is wrong with the file."""
+    from reconcile.expiry import SecretOf
     from tasks.expiries import expiring_secrets
     from tasks.workshop import find_sync_file, open_workshop
 
     async with open_workshop(find_sync_file(sync), ledger_url=ledger) as shop:
         urgent = expiring_secrets(shop.sync, shop.clock().date())
-        soon = {side: [_told(one) for one in urgent if one.side == side] for side in ("source", "target")}
+        soon = {side: [_told(one) for one in urgent if one.side == side] for side in get_args(SecretOf)}
         found = {
             "source": (shop.names.source, await shop.source.check() + soon["source"]),
             "target": (shop.names.target, await shop.target.check() + soon["target"]),
         }
         if shop.sync.at_login is not None:
-            found["at login"] = ("hooks", _secrets_of_hooks(shop.sync.at_login))
+            found["at login"] = ("hooks", _secrets_of_hooks(shop.sync.at_login) + soon["at_login"])
         return found
 
 

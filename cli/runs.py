@@ -87,22 +87,20 @@ def results(
 ) -> None:
     """What a run meant for everybody, or for one person."""
     from cli.books import looked_up
-    from tasks.records import find_run, group_operations, people_of
+    from tasks.records import find_run, people_of, results_document
 
     with looked_up(ledger) as book:
         run = find_run(book, run_id)
-        people = people_of(book, run, person=person, outcome=outcome)
         document = book.results.document(run.id)
         if stored:
             _stored_document(run, document)
             return
-        groups = group_operations(book, run) if as_json else []
-    if as_json:
-        from cli.output import as_bytes
-        from tasks.records import results_document
+        if as_json:
+            from cli.output import as_bytes
 
-        as_bytes(results_document(run, people, groups))
-        return
+            as_bytes(results_document(book, run, person=person, outcome=outcome))
+            return
+        people = people_of(book, run, person=person, outcome=outcome)
     _tell(run, people, document.location if document else None, one=person is not None, everything=everything)
 
 

@@ -23,6 +23,9 @@ _BUSY_SECONDS = 30
 _POSTGRESQL_DRIVERS = ("psycopg", "psycopg2")
 _WRITES = "usersync_writes"
 _DURABLY = "usersync_durably"
+_ANOTHERS_DOING = frozenset({"42501", "42P01", "3F000"})
+"""PostgreSQL counts these as mistakes of who asks (appendix A of its manual: insufficient_privilege, undefined_table,
+invalid_schema_name); here somebody took a right or a table away."""
 _POSTGRESQL_NOW = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
 
 
@@ -96,9 +99,11 @@ class Database:
         try:
             with engine.begin() as connection:
                 yield connection
-        except (IntegrityError, ProgrammingError):  # a mistake of ours, not of the database
+        except IntegrityError:  # a mistake of ours, not of the database
             raise
         except DBAPIError as error:
+            if isinstance(error, ProgrammingError) and _sqlstate(error) not in _ANOTHERS_DOING:
+                raise
             raise self._unusable(error) from error
 
     def _unusable(self, error: DBAPIError) -> Fatal:
@@ -109,6 +114,12 @@ class Database:
             next_step="see that the database answers, is writable and has room, then run again; "
             "an interrupted plan goes on where it stopped",
         )
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's code, which psycopg and psycopg2 call by different names; SQLite has none."""
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return None if code is None else str(code)
 
 
 def _parse(url: str | Path) -> URL:

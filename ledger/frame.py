@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Dialect, TextClause
 
-__all__ = ["Rows", "columns_of", "dump", "load", "read_frame", "records", "write_rows"]
+__all__ = ["Rows", "columns_of", "dump", "load", "load_in_parts", "read_frame", "records", "write_rows"]
 
 Rows = pl.DataFrame | Sequence[Mapping[str, object]]
 """A frame, or as many mappings with the same keys."""
@@ -58,13 +58,20 @@ def records(rows: Rows, **constants: object) -> list[dict[str, Any]]:
     return [{**row, **constants} for row in named]
 
 
-def dump(frame: pl.DataFrame) -> bytes:
-    """The frame as Parquet."""
+def dump(frame: pl.DataFrame, *, rows_together: int | None = None) -> bytes:
+    """The frame as Parquet. So many rows are decoded together later on; Polars' own choice, if not given."""
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
+    frame.write_parquet(buffer, compression="zstd", row_group_size=rows_together)
     return buffer.getvalue()
 
 
 def load(content: bytes) -> pl.LazyFrame:
     """The frame that `dump` wrote; what is not asked for is not decoded."""
     return pl.scan_parquet(io.BytesIO(content))
+
+
+def load_in_parts(content: bytes, rows: int) -> Iterator[pl.DataFrame]:
+    """The frame that `dump` wrote, so many rows at a time. Decodes least where it was written with as many together."""
+    whole = load(content)
+    for first in range(0, whole.select(pl.len()).collect().item(), rows):
+        yield whole.slice(first, rows).collect()

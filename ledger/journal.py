@@ -7,13 +7,13 @@ others the last word counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 import polars as pl
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, TextClause, bindparam, text
 
 from ledger.database import Database
 from ledger.frame import Rows, read_frame, write_rows
@@ -50,6 +50,10 @@ _ENDED = text(
     " error = excluded.error, at = excluded.at WHERE journal.status <> 'done'"
 )
 _ENTRIES = text("SELECT seq, status, error, sent_at, at, call FROM journal WHERE plan_id = :plan_id ORDER BY seq")
+_ENTRIES_OF = text(
+    "SELECT seq, status, error, sent_at, at, call FROM journal WHERE plan_id = :plan_id AND seq IN :seqs ORDER BY seq"
+).bindparams(bindparam("seqs", expanding=True))
+_AT_ONCE = 1000
 _IN_DOUBT = text(
     "SELECT seq, status, error, sent_at, at, call FROM journal"
     " WHERE plan_id = :plan_id AND status = 'sent' ORDER BY seq"
@@ -121,6 +125,14 @@ class Journal:
         """All that is known of a plan's operations, schema `ENTRIES`, sorted by `seq`."""
         return self._read(_ENTRIES, plan_id)
 
+    def entries_of(self, plan_id: str, seqs: Sequence[int]) -> pl.DataFrame:
+        """As `entries`, of these operations."""
+        parts = [
+            self._read(_ENTRIES_OF, plan_id, seqs=list(seqs[first : first + _AT_ONCE]))
+            for first in range(0, len(seqs), _AT_ONCE)
+        ]
+        return pl.concat([pl.DataFrame(schema=ENTRIES), *parts]).sort("seq")
+
     def done_in(self, plan_id: str, run_id: str) -> pl.DataFrame:
         """The numbers, `seq`, of a plan's operations that became done in that one of its runs, sorted."""
         with self._database.read() as connection:
@@ -131,9 +143,9 @@ class Journal:
         """Operations that were sent and not answered, schema `ENTRIES`, sorted by `seq`."""
         return self._read(_IN_DOUBT, plan_id)
 
-    def _read(self, statement: TextClause, plan_id: str) -> pl.DataFrame:
+    def _read(self, statement: TextClause, plan_id: str, **more: object) -> pl.DataFrame:
         with self._database.read() as connection:
-            return read_frame(connection, statement, {"plan_id": plan_id}, ENTRIES)
+            return read_frame(connection, statement, {"plan_id": plan_id, **more}, ENTRIES)
 
     def _ended(
         self,

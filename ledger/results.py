@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,10 +10,11 @@ from sqlalchemy import text
 
 from directory.errors import UnknownRecord
 from ledger.database import Database
-from ledger.frame import dump, load
+from ledger.frame import dump, load, load_in_parts
 
 __all__ = ["Document", "Results"]
 
+_ROWS_TOGETHER = 20_000
 _PUT = text(
     "INSERT INTO results (run_id, people) VALUES (:run_id, :people)"
     " ON CONFLICT (run_id) DO UPDATE SET people = excluded.people"
@@ -44,12 +46,21 @@ class Results:
 
     def put(self, run_id: str, people: pl.DataFrame) -> None:
         """Keep a run's results, one row a person, with at least `external_id` and `username`."""
-        content = dump(people)
+        content = dump(people, rows_together=_ROWS_TOGETHER)
         with self._database.write() as connection:
             connection.execute(_PUT, {"run_id": run_id, "people": content})
 
     def people(self, run_id: str) -> pl.LazyFrame:
         """The frame that was put. Raises UnknownRecord for a run without results."""
+        return load(self._content(run_id))
+
+    def parts(self, run_id: str) -> Callable[[], Iterator[pl.DataFrame]]:
+        """The frame that was put, from the first row on at each call, 20,000 rows at a time: memory holds one such
+        part, and the whole as it is compressed. Raises UnknownRecord for a run without results, here and not later."""
+        content = self._content(run_id)
+        return lambda: load_in_parts(content, _ROWS_TOGETHER)
+
+    def _content(self, run_id: str) -> bytes:
         with self._database.read() as connection:
             content = connection.execute(_GET, {"run_id": run_id}).scalar_one_or_none()
         if content is None:
@@ -58,7 +69,7 @@ class Results:
                 not_done="nothing was shown",
                 next_step="`usersync runs` tells which runs there are; one that crashed leaves no results",
             )
-        return load(content)
+        return bytes(content)
 
     def person(self, run_id: str, who: str) -> pl.DataFrame:
         """The rows of one person, by external id, or else by username in any case; empty when there is none."""

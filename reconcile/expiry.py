@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-__all__ = ["Expiring", "Expiry", "expiring"]
+__all__ = ["Expiring", "Expiry", "SecretOf", "expiring"]
+
+SecretOf = Literal["source", "target", "at_login"]
+"""Whose it is; of the hooks at login, as the sync file names its section."""
 
 
 @dataclass(frozen=True, order=True)
@@ -15,14 +18,14 @@ class Expiry:
     """A day on which something stops to be good; it is good through that day or up to an hour of it."""
 
     on: date
-    side: Literal["source", "target"]
+    side: SecretOf
     what: str
     """Such as `the source's secret`: it begins a sentence, in the singular."""
 
 
 @dataclass(frozen=True)
 class Expiring:
-    side: Literal["source", "target"]
+    side: SecretOf
     what: str
     on: date
     days_left: int

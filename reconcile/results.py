@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from directory.field_help import described_schema
 from reconcile.plan import Finding, LeftBehind, Plan
 
 __all__ = [
+    "AT_ONCE",
     "JOURNAL",
     "PEOPLE_RESULTS",
     "GroupResult",
@@ -81,8 +82,12 @@ PEOPLE_RESULTS = {
 """One row a person. `attributes`, `before` and `after` are JSON objects, `at` is ISO 8601 in UTC."""
 
 
-_AT_ONCE = 20_000
-"""People who are written together: few enough that a reader waits for none, many enough that Polars is quick."""
+AT_ONCE = 20_000
+"""People who are written together: few enough that a reader waits for none and that memory holds many such, many
+enough that Polars is quick."""
+
+Parts = Callable[[], Iterable[pl.DataFrame]]
+"""Rows of `PEOPLE_RESULTS`, some at a time; from the first again at each call."""
 
 
 class _Record(BaseModel):
@@ -214,7 +219,7 @@ def people_results(
     A person with an operation that failed, was skipped or never sent has the outcome `failed`; where the guard held
     the plan, everybody with an operation is `held`.
     """
-    operations = _operations(plan, journal, unsent).filter(pl.col("external_id").is_not_null())
+    operations = _operations(plan.operations, plan.origins, journal, unsent).filter(pl.col("external_id").is_not_null())
     bad = pl.col("status").is_in(["failed", "skipped", "not_sent", "unknown"])
     per_person = operations.group_by("external_id", maintain_order=True).agg(
         pl.struct(_OPERATION.to_schema().keys()).alias("operations"),
@@ -236,17 +241,21 @@ def people_results(
 
 
 def group_results(
-    plan: Plan, journal: pl.DataFrame, *, unsent: Literal["planned", "held", "not_sent"]
+    operations: pl.DataFrame,
+    origins: pl.DataFrame,
+    journal: pl.DataFrame,
+    *,
+    unsent: Literal["planned", "held", "not_sent"],
 ) -> list[OperationResult]:
-    """Operations that concern no person."""
-    rows = _operations(plan, journal, unsent).filter(pl.col("external_id").is_null())
+    """Those of a plan's operations that concern no person; what else is given of the plan is ignored."""
+    rows = _operations(operations.filter(pl.col("external_id").is_null()), origins, journal, unsent)
     return [
         OperationResult(**{**row, "before": None, "after": None})
         for row in rows.select(_OPERATION.to_schema().keys()).iter_rows(named=True)
     ]
 
 
-def _operations(plan: Plan, journal: pl.DataFrame, unsent: str) -> pl.DataFrame:
+def _operations(operations: pl.DataFrame, origins: pl.DataFrame, journal: pl.DataFrame, unsent: str) -> pl.DataFrame:
     entries = journal.select(
         pl.col("seq").cast(pl.UInt32),
         pl.col("status").replace("sent", "unknown"),
@@ -254,8 +263,8 @@ def _operations(plan: Plan, journal: pl.DataFrame, unsent: str) -> pl.DataFrame:
         pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
     )
     return (
-        plan.operations.join(entries, on="seq", how="left", maintain_order="left")
-        .join(plan.origins, on="seq", how="left", maintain_order="left")
+        operations.join(entries, on="seq", how="left", maintain_order="left")
+        .join(origins, on="seq", how="left", maintain_order="left")
         .with_columns(pl.col("status").fill_null(unsent))
     )
 
@@ -271,18 +280,23 @@ def _groups(plan: Plan) -> pl.DataFrame:
     )
 
 
-def document(header: RunHeader, people: pl.DataFrame) -> Iterator[bytes]:
-    """The JSON document (`RunDocument`) in pieces, one person a line; those with operations come first."""
+def document(header: RunHeader, people: Parts) -> Iterator[bytes]:
+    """The JSON document (`RunDocument`) in pieces, one person a line; those with operations come first.
+
+    Goes through the people twice, and holds one part of them at a time.
+    """
     yield b'{"format":1,"run":' + header.model_dump_json().encode() + b',"people":['
     touched = pl.col("operations").list.len() > 0
     separator = b"\n"
-    for record in person_records(people.filter(touched)):
-        yield separator + msgspec.json.encode(record)
-        separator = b",\n"
-    rest = people.filter(~touched)
-    for part in rest.iter_slices(_AT_ONCE):
-        yield separator + ",\n".join(_untouched(part)).encode()
-        separator = b",\n"
+    for part in people():
+        for record in person_records(part.filter(touched)):
+            yield separator + msgspec.json.encode(record)
+            separator = b",\n"
+    for part in people():
+        rest = part.filter(~touched)
+        if not rest.is_empty():
+            yield separator + ",\n".join(_untouched(rest)).encode()
+            separator = b",\n"
     yield b"\n]}\n"
 
 

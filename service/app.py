@@ -42,9 +42,9 @@ from service.api import plans, runs, syncs
 from service.api.asking import MissingScope, scope_of
 from service.desk import Desk
 from service.hooks.application import HOOKS, Hooks
-from service.hooks.errands import Errands
 from service.pages import routes as pages
 from service.pages.drawing import trouble_page
+from service.person_syncs import PersonSyncs
 from service.scim import ScimSettings, application
 from service.settings import ServiceSettings
 from service.starting import Starter
@@ -67,10 +67,10 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
     receiver = None if scim is None else application(ledger, scim)
     sessions = Sessions(secure=settings.secure)
     desk = Desk(ledger, Syncs(settings.syncs), Starter(ledger, settings), sessions, settings)
-    errands = Errands(lambda file, person: desk.starter.sync_person(Order("person", file, person=person)))
-    hooks = Hooks(ledger, desk.syncs, errands, uses=settings.rate, failures=settings.failures)
+    person_syncs = PersonSyncs(lambda file, person: desk.starter.sync_person(Order("person", file, person=person)))
+    hooks = Hooks(ledger, desk.syncs, person_syncs, uses=settings.rate, failures=settings.failures)
 
-    waking = Waking(ledger, desk.syncs, errands, desk.starter.start)
+    waking = Waking(ledger, desk.syncs, person_syncs, desk.starter.start)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -83,6 +83,7 @@ def make_app(settings: ServiceSettings, scim: ScimSettings | None = None) -> ASG
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
+            await asyncio.to_thread(person_syncs.close)
             await hooks.close()
             await asyncio.to_thread(desk.starter.close)
             if receiver is not None:

@@ -14,8 +14,9 @@ from connectors.certificates import last_days
 from connectors.secret import resolve_secret
 from directory.errors import ConfigurationError
 from reconcile.expiry import Expiring, Expiry, expiring
+from tasks.login_settings import AtLoginSection
 from tasks.secrets import expiries_of_blocks
-from tasks.sync_file import SyncFile
+from tasks.sync_file import SecretsSection, SyncFile
 
 __all__ = ["expiring_secrets", "known_expiries"]
 
@@ -34,7 +35,23 @@ def known_expiries(sync: SyncFile) -> list[Expiry]:
     found = [*_given("source", days.source_expires), *_given("target", days.target_expires)]
     found += _in_certificates("source", sync.source)
     found += _in_certificates("target", sync.target)
-    return [*found, *_in_blocks("source", sync.source), *_in_blocks("target", sync.target)]
+    found += [*_in_blocks("source", sync.source), *_in_blocks("target", sync.target)]
+    return found if sync.at_login is None else [*found, *_of_hooks(sync.at_login, days)]
+
+
+def _of_hooks(section: AtLoginSection, days: SecretsSection) -> Iterator[Expiry]:
+    """Of hooks that are there and have a secret. Keys that are fetched from the issuer end there."""
+    given = {
+        "okta": (section.okta if section.okta and section.okta.secret else None, days.okta_hook_expires),
+        "keycloak": (section.keycloak, days.keycloak_hook_expires),
+    }
+    for kind, (hook, on) in given.items():
+        if hook is None:
+            continue
+        if on is not None:
+            yield Expiry(on, "at_login", f"the secret of the hook {kind}")
+        for reference, ends in _days_of_blocks(hook).items():
+            yield Expiry(ends, "at_login", f"the secret {reference} of the hook {kind}")
 
 
 def _given(side: Side, on: date | None) -> list[Expiry]:
@@ -57,13 +74,16 @@ def _in_certificates(side: Side, settings: object) -> Iterator[Expiry]:
 
 
 def _in_blocks(side: Side, settings: object) -> list[Expiry]:
+    return [Expiry(on, side, f"the {side}'s secret {reference}") for reference, on in _days_of_blocks(settings).items()]
+
+
+def _days_of_blocks(settings: object) -> dict[str, date]:
     if not isinstance(settings, BaseModel):
-        return []
+        return {}
     try:
-        days = expiries_of_blocks(settings)
+        return expiries_of_blocks(settings)
     except (ConfigurationError, ValueError):
-        return []
-    return [Expiry(on, side, f"the {side}'s secret {reference}") for reference, on in days.items()]
+        return {}
 
 
 def _ends(read: Callable[[], str]) -> list[date]:

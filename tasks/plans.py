@@ -11,7 +11,7 @@ from ledger.opening import Ledger
 from ledger.plans import StoredPlan
 from reconcile.plan import ORIGINS, VERDICTS, Plan, PlanHeader
 
-__all__ = ["scope_of_plan", "store_plan", "stored_plan"]
+__all__ = ["origins_of", "scope_of_plan", "store_plan", "stored_plan"]
 
 
 def store_plan(ledger: Ledger, plan: Plan) -> StoredPlan:
@@ -37,12 +37,17 @@ def stored_plan(ledger: Ledger, plan_id: str) -> tuple[StoredPlan, Plan]:
     operations, verdicts, grants = (
         ledger.plans.frame(stored.id, name).collect() for name in ("operations", "verdicts", "grants")
     )
-    try:
-        origins = ledger.plans.frame(stored.id, "origins").collect()
-    except UnknownRecord:  # a program that did not tell them stored this plan
-        origins = pl.DataFrame(schema=ORIGINS)
+    origins = origins_of(ledger, stored.id).collect()
     header = PlanHeader.model_validate_json(stored.header)
     return stored, Plan(header, operations, conform(verdicts, VERDICTS), grants, origins)
+
+
+def origins_of(ledger: Ledger, plan_id: str) -> pl.LazyFrame:
+    """Why the operations of a plan are due, schema `ORIGINS`, by its full id."""
+    try:
+        return ledger.plans.frame(plan_id, "origins")
+    except UnknownRecord:  # a program that did not tell them stored this plan
+        return pl.LazyFrame(schema=ORIGINS)
 
 
 def scope_of_plan(plan: Plan) -> ReadScope:

@@ -21,12 +21,11 @@ from reconcile.explain import why as verdicts_on
 from reconcile.plan import Plan
 from reconcile.results import JOURNAL, OperationResult, RunHeader, document, group_results
 from tasks.ending import Ending
-from tasks.plans import stored_plan
+from tasks.plans import origins_of
 
 __all__ = [
     "ending_as_json",
     "find_run",
-    "group_operations",
     "known_person",
     "listed_plan_as_json",
     "people_of",
@@ -95,23 +94,38 @@ def stored_document(run: Run, noted: Document | None) -> Document:
     return noted
 
 
-def group_operations(ledger: Ledger, run: Run) -> list[OperationResult]:
-    """What the run did to groups, which is no person's result."""
+def results_document(
+    ledger: Ledger, run: Run, *, person: str | None = None, outcome: str | None = None
+) -> Iterator[bytes]:
+    """A document as `usersync schema results` describes it, of the people that are asked for, in pieces.
+
+    However many they are, memory holds a part of them at a time. Raises as `people_of`, before there is a piece.
+    """
+    if person is not None:
+        found = people_of(ledger, run, person=person, outcome=outcome)
+        return document(_header(ledger, run), lambda: [found])
+    parts = ledger.results.parts(run.id)
+    only = pl.lit(value=True) if outcome is None else pl.col("outcome") == outcome
+    return document(_header(ledger, run), lambda: (part.filter(only) for part in parts()))
+
+
+def _header(ledger: Ledger, run: Run) -> RunHeader:
+    known = {name: value for name, value in run.header.items() if name in RunHeader.model_fields}
+    return RunHeader.model_validate(known).model_copy(update={"groups": _group_operations(ledger, run)})
+
+
+def _group_operations(ledger: Ledger, run: Run) -> list[OperationResult]:
+    """What the run did to groups, which is no person's result. Of a large plan only that is read."""
     if run.plan_id is None:
         return []
-    _, plan = stored_plan(ledger, run.plan_id)
+    plan = ledger.plans.get(run.plan_id)
+    operations = ledger.plans.frame(plan.id, "operations").filter(pl.col("external_id").is_null()).collect()
     journal = pl.DataFrame(schema=JOURNAL)
     if run.header.get("applied"):
         # A later run of the same plan is not this run's doing.
-        journal = ledger.journal.entries(plan.id).filter(pl.col("at") <= run.ended_at)
-    return group_results(plan, journal, unsent=_UNSENT.get(run.status, "not_sent"))
-
-
-def results_document(run: Run, people: pl.DataFrame, groups: list[OperationResult]) -> Iterator[bytes]:
-    """A document as `usersync schema results` describes it, of the people that were asked for, in pieces."""
-    known = {name: value for name, value in run.header.items() if name in RunHeader.model_fields}
-    header = RunHeader.model_validate(known).model_copy(update={"groups": groups})
-    return document(header, people)
+        journal = ledger.journal.entries_of(plan.id, operations["seq"].to_list()).filter(pl.col("at") <= run.ended_at)
+    origins = origins_of(ledger, plan.id).join(operations.lazy(), on="seq", how="semi").collect()
+    return group_results(operations, origins, journal, unsent=_UNSENT.get(run.status, "not_sent"))
 
 
 def run_as_json(run: Run) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ledger.runs import Run
 from reconcile.events import events_of_run, lost_access
 from reconcile.plan import OPERATIONS, Plan
 from reconcile.results import (
+    AT_ONCE,
     JOURNAL,
     PEOPLE_RESULTS,
     PlanDecision,
@@ -83,12 +84,14 @@ async def report(shop: Workshop, so_far: RunSoFar, status: Status, message: str,
             "applied": applied,
             "done": dict(sorted(done["kind"].value_counts().iter_rows())),
             "outcomes": dict(sorted(people["outcome"].value_counts().iter_rows())),
-            "groups": [] if plan is None else group_results(plan, journal, unsent=unsent),
+            "groups": [] if plan is None else group_results(plan.operations, plan.origins, journal, unsent=unsent),
         }
     )
     written: Document | None = None
     try:
-        written = await keep(shop.documents, shop.sync.name, so_far.run.id, document(header, people))
+        written = await keep(
+            shop.documents, shop.sync.name, so_far.run.id, document(header, lambda: people.iter_slices(AT_ONCE))
+        )
     except Exception as error:  # noqa: BLE001 - each store has errors of its own, and what was applied stays applied
         message = f"{message}. {_not_written(shop.documents, so_far.run.id, error)}"
     shop.ledger.results.put(so_far.run.id, people)

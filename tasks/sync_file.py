@@ -50,6 +50,10 @@ class SecretsSection(Section):
     """The day on which the source's token, client secret or password ends."""
     target_expires: date | None = None
     """The same for the target."""
+    okta_hook_expires: date | None = None
+    """The same for `at_login.okta.secret`."""
+    keycloak_hook_expires: date | None = None
+    """The same for `at_login.keycloak.secret`."""
 
 
 class SyncFile(BaseModel):

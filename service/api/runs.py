@@ -17,7 +17,7 @@ from service.api.answers import FlowRunAnswer, RunAnswer
 from service.api.asking import AtDesk, Limit, RunId, in_pieces, needs, refusals, run_answer
 from service.desk import Desk
 from tasks.documents import fetch
-from tasks.records import find_run, group_operations, people_of, results_document, stored_document
+from tasks.records import find_run, results_document, stored_document
 
 __all__ = ["results_of", "routes"]
 
@@ -61,8 +61,7 @@ def results(desk: AtDesk, run: RunId, person: OnlyPerson = None, outcome: OnlyOu
 def results_of(desk: Desk, name: str, *, person: str | None, outcome: str | None) -> StreamingResponse:
     """The document as a download. Raises UnknownRecord for a run without results."""
     run = find_run(desk.ledger, name)
-    people = people_of(desk.ledger, run, person=person, outcome=outcome)
-    pieces = results_document(run, people, group_operations(desk.ledger, run))
+    pieces = results_document(desk.ledger, run, person=person, outcome=outcome)
     return in_pieces(pieces, name=f"{run.sync}-{run.id}.json")
 
 

@@ -28,10 +28,10 @@ from service.access.rate import Buckets, Rate
 from service.access.refusals import Refusal, refused
 from service.access.visit import visit_of
 from service.hooks.contract import Call, Event, Hook, NotAuthentic, Unreadable
-from service.hooks.errands import Errands
 from service.hooks.registry import KINDS, hook_of
 from service.hooks.seen import Seen
 from service.hooks.trust import Trust
+from service.person_syncs import PersonSyncs
 from service.syncs import KnownSync, Syncs
 from tasks.ending import Ending
 
@@ -62,10 +62,10 @@ class _Found(NamedTuple):
 
 
 class Hooks:
-    def __init__(self, ledger: Ledger, syncs: Syncs, errands: Errands, *, uses: Rate, failures: Rate) -> None:
+    def __init__(self, ledger: Ledger, syncs: Syncs, person_syncs: PersonSyncs, *, uses: Rate, failures: Rate) -> None:
         self._ledger = ledger
         self._syncs = syncs
-        self._errands = errands
+        self._person_syncs = person_syncs
         self._uses = Buckets(uses)
         self._failures = Buckets(failures)
         self._trust = Trust()
@@ -77,8 +77,7 @@ class Hooks:
         await self._limited(scope, receive, send)
 
     async def close(self) -> None:
-        """Wait for what has begun. Nothing may be asked afterwards."""
-        await asyncio.to_thread(self._errands.close)
+        """Wait for what has begun; the syncs of people are to be closed before. Nothing may be asked afterwards."""
         if self._at_work:
             await asyncio.wait(self._at_work)
 
@@ -200,7 +199,7 @@ class Hooks:
         if people and self._uses.take(place.path):
             details["trouble"] = "too many calls; nobody is brought up to date before the next sync"
             return
-        runs = {name: self._errands.start(str(known.path), name) for name in people[:_MOST_PEOPLE]}
+        runs = {name: self._person_syncs.start(str(known.path), name) for name in people[:_MOST_PEOPLE]}
         left = [name for name in people if runs.get(name) is None]
         if left:
             details["trouble"] = f"too many people at once; {len(left)} are not brought up to date before the next sync"

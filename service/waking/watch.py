@@ -23,7 +23,7 @@ from ledger.instant import now
 from ledger.opening import Ledger
 from ledger.runs import Run
 from ledger.scim.store import Touched
-from service.hooks.errands import Errands
+from service.person_syncs import PersonSyncs
 from service.starting import Started
 from service.syncs import KnownSync, Syncs
 from service.waking.decision import Due, due, pause_after
@@ -54,20 +54,20 @@ class _Outbox:
 
 
 class Waking:
-    """`start` begins a run for everybody and blocks until it did; `Errands` bring single people up to date."""
+    """`start` begins a run for everybody and blocks until it did; `PersonSyncs` bring single people up to date."""
 
     def __init__(
         self,
         ledger: Ledger,
         syncs: Syncs,
-        errands: Errands,
+        person_syncs: PersonSyncs,
         start: Callable[[Order, str], Started],
         *,
         look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         self._ledger = ledger
         self._syncs = syncs
-        self._errands = errands
+        self._person_syncs = person_syncs
         self._start = start
         self._look_seconds = look_seconds
         self._outboxes: dict[str, _Outbox] = {}
@@ -175,7 +175,7 @@ class Waking:
             )
 
     async def _people(self, known: KnownSync, people: Sequence[str]) -> bool:
-        begun = [self._errands.start(str(known.path), person) for person in people]
+        begun = [self._person_syncs.start(str(known.path), person) for person in people]
         runs = [one for one in begun if one is not None]
         if runs:
             await asyncio.wait(runs)

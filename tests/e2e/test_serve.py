@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 import ledger as ledgers
 from cli.main import attempt
@@ -130,6 +133,24 @@ def test_a_proxy_that_is_declared_tells_who_asks_and_nobody_else_gets_in(
         with served_office(office, "--proxy", "10.0.0.1") as running:
             statuses.append(httpx.get(f"{running.address}/health").status_code)
     assert statuses == [200, 403, 200, 403, 403]
+
+
+def test_as_the_compose_file_starts_it_it_is_well_from_within_and_open_to_its_proxy_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "deploy" / "compose.yaml").read_text(encoding="utf-8")
+    composed = yaml.safe_load(text)["services"]["serve"]
+    told = composed["command"][2:]
+    for named, instead in (("--host", "127.0.0.1"), ("--port", "0"), ("--syncs", "syncs")):
+        told[told.index(named) + 1] = instead
+    with prepared_office(tmp_path, monkeypatch) as office, served_office(office, *told) as running:
+        _, python, *asked = composed["healthcheck"]["test"]
+        assert python == "python"
+        well = [word.replace(":8642/", f":{httpx.URL(running.address).port}/") for word in asked]
+        assert subprocess.run([sys.executable, *well], check=False).returncode == 0
+        plain = [word.replace("X-Forwarded-For", "X-Else") for word in well]
+        refused = subprocess.run([sys.executable, *plain], check=False, capture_output=True, text=True)
+    assert (refused.returncode, "403" in refused.stderr) == (1, True)
 
 
 def test_what_is_pushed_to_the_service_is_kept_and_noted_with_who_sent_it(

@@ -13,7 +13,8 @@ import pytest
 
 from sandbox.bitbucket import BitbucketSimulator, Switches
 from sandbox.serving import served
-from tests.unit.cli.conftest import PASSWORD, Office
+from tests.small_office import PASSWORD
+from tests.unit.cli.conftest import Office
 
 HEAVY = {"alembic", "httpx", "polars", "prefect", "rich.progress", "scipy", "sqlalchemy", "sqlmodel", "starlette"}
 COMMAND = "import sys; from cli.main import main, run; "

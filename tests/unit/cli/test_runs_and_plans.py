@@ -11,7 +11,8 @@ import ledger as ledgers
 from ledger.retention import KEPT_RUNS
 from reconcile.results import schema
 from sandbox.bitbucket import Fault
-from tests.unit.cli.conftest import PASSWORD, STAFF, Office
+from tests.small_office import PASSWORD, STAFF
+from tests.unit.cli.conftest import Office
 
 HALF_OF_STAFF = "".join(STAFF.splitlines(keepends=True)[:3])
 
@@ -244,6 +245,18 @@ def test_a_secret_that_ends_is_told_by_check(office: Office, last_day: date, cod
     told = [finding for finding in checked.json["target"] if "secret expire" in finding["what"]]
     assert [finding["level"] for finding in told] == [level] * bool(level)
     assert [finding for finding in told if said not in finding["what"]] == []
+
+
+def test_a_secret_of_a_hook_that_ended_is_told_by_check(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTA_HOOK", "Basic T2t0YTpHcmVlbi1QYXN0dXJlLTk0MTI=")
+    hook = "at_login:\n  okta: {secret: 'env:OKTA_HOOK'}\nsecrets:\n  okta_hook_expires: 2020-02-29\n"
+    office.write_sync_file(hook)
+    checked = office.usersync("check", "staff", "--json")
+    assert checked.code == 1
+    assert [(finding["level"], finding["what"]) for finding in checked.json["at login"]] == [
+        ("ok", "env:OKTA_HOOK is there"),
+        ("problem", "the secret of the hook okta expired on 2020-02-29"),
+    ]
 
 
 def test_what_is_old_is_pruned_and_a_dry_run_only_says_so(office: Office) -> None:

@@ -39,6 +39,8 @@ def test_entries_tell_what_was_sent_and_what_the_target_said(book: ledger.Ledger
         (4, "sent", None, LATER, None, 9),
     ]
     assert book.journal.in_doubt(PLAN).rows() == entries.rows()[4:]
+    assert book.journal.entries_of(PLAN, [*range(3, 2_500), 1]).rows() == [entries.row(number) for number in (1, 3, 4)]
+    assert book.journal.entries_of(PLAN, []).schema == entries.schema
 
 
 def test_an_empty_journal_has_its_schema(book: ledger.Ledger):

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import make_url
 
 import ledger
 from directory.errors import ConfigurationError, Fatal
@@ -124,6 +125,25 @@ def test_the_location_shows_no_password(postgresql_server: str):
     with ledger.open(postgresql.emptied(postgresql_server)) as book:
         assert password not in book.location
         assert "127.0.0.1" in book.location
+
+
+def test_rights_that_are_missing_are_no_mistake_of_ours(postgresql_server: str):
+    url = postgresql.emptied(postgresql_server)
+    ledger.open(url).close()
+    owner = Database(url)
+    stranger = Database(make_url(url).set(username="stranger", password="x").render_as_string(hide_password=False))
+    with owner.write() as connection:
+        connection.exec_driver_sql("CREATE ROLE stranger LOGIN PASSWORD 'x'")
+        connection.exec_driver_sql("GRANT USAGE ON SCHEMA public TO stranger")
+    try:
+        with pytest.raises(Fatal, match="the ledger's database failed: permission denied"), stranger.read() as reading:
+            reading.exec_driver_sql("SELECT * FROM runs")
+    finally:
+        stranger.close()
+        with owner.write() as connection:
+            connection.exec_driver_sql("DROP OWNED BY stranger")
+            connection.exec_driver_sql("DROP ROLE stranger")
+        owner.close()
 
 
 def test_postgresql_without_a_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -44,11 +44,38 @@ def test_an_external_id_goes_before_a_username(book: ledger.Ledger):
     assert_frame_equal(book.results.person(run_id, "joe"), PEOPLE[2:])
 
 
+@pytest.mark.parametrize("together", [None, 20_000], ids=["as it was stored before", "as it is stored"])
+def test_many_people_are_read_a_part_at_a_time_and_again(
+    book: ledger.Ledger, monkeypatch: pytest.MonkeyPatch, together: int | None
+):
+    run_id = a_run(book)
+    monkeypatch.setattr("ledger.results._ROWS_TOGETHER", together)
+    people = pl.select(pl.int_range(45_000).cast(pl.String).alias("external_id")).with_columns(username="external_id")
+    book.results.put(run_id, people)
+    monkeypatch.undo()
+
+    parts = book.results.parts(run_id)
+
+    for _ in range(2):
+        found = list(parts())
+        assert [part.height for part in found] == [20_000, 20_000, 5_000]
+        assert_frame_equal(pl.concat(found), people)
+
+
+def test_a_part_of_nobody_is_none(book: ledger.Ledger):
+    run_id = a_run(book)
+    book.results.put(run_id, PEOPLE.clear())
+
+    assert list(book.results.parts(run_id)()) == []
+
+
 def test_a_run_without_results_says_so(book: ledger.Ledger):
     run_id = a_run(book)
 
     with pytest.raises(UnknownRecord, match=f"no results of a run '{run_id}'"):
         book.results.people(run_id)
+    with pytest.raises(UnknownRecord, match=f"no results of a run '{run_id}'"):
+        book.results.parts(run_id)
 
 
 def test_the_document_of_a_run_is_known_by_place_size_and_digest(book: ledger.Ledger):

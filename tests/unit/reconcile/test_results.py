@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -120,7 +121,7 @@ def test_a_held_plan_holds_everybody_with_an_operation():
 
 def test_operations_on_groups_belong_to_nobody():
     plan = eventful()
-    (group,) = group_results(plan, journal((0, "done", None)), unsent="not_sent")
+    (group,) = group_results(plan.operations, plan.origins, journal((0, "done", None)), unsent="not_sent")
     assert (group.kind, group.group, group.status, group.at) == ("create_group", "all", "done", AT)
 
 
@@ -131,11 +132,30 @@ def test_pending_operations_are_counted():
     assert operation_counts(plan_of(source(), target()), journal()) == {}
 
 
+def test_a_document_of_many_is_made_of_a_part_at_a_time():
+    plan = eventful()
+    people = people_results(plan, journal(), unsent="planned")
+    taken: list[int] = []
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for part in people.iter_slices(2):
+            taken.append(part.height)
+            yield part
+
+    pieces = document(header(plan), parts)
+    next(pieces)
+    assert taken == []
+    next(pieces)
+    assert sum(taken) < people.height
+    whole = b"".join(document(header(plan), lambda: [people]))
+    assert json.loads(b"".join(document(header(plan), parts))) == json.loads(whole)
+
+
 def header(plan: Plan) -> RunHeader:
     return RunHeader(
         id="r1", sync="test", mode="sync", status="applied", exit_code=0, plan_id=plan.id, source="s", target="t",
         started_at=AT, ended_at=AT, guard="clear", findings=list(plan.header.held), counts=plan.header.counts,
-        groups=group_results(plan, journal(), unsent="planned"),
+        groups=group_results(plan.operations, plan.origins, journal(), unsent="planned"),
     )  # fmt: skip
 
 
@@ -151,7 +171,7 @@ def header(plan: Plan) -> RunHeader:
 )
 def test_the_document_of_a_run_is_valid_by_its_own_schema(plan: Plan):
     people = people_results(plan, journal((0, "sent", None)), unsent="not_sent")
-    text = b"".join(document(header(plan), people))
+    text = b"".join(document(header(plan), lambda: [people]))
     content = json.loads(text)
     jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker()).validate(content)
     RunDocument.model_validate_json(text)
@@ -162,7 +182,7 @@ def test_the_document_of_a_run_is_valid_by_its_own_schema(plan: Plan):
 def test_a_document_has_one_person_a_line_those_with_operations_first():
     plan = eventful()
     people = people_results(plan, journal(), unsent="planned")
-    lines = b"".join(document(header(plan), people)).splitlines()
+    lines = b"".join(document(header(plan), lambda: [people])).splitlines()
     assert len(lines) == 1 + plan.verdicts.height + 1
     touched = [bool(json.loads(line.rstrip(b","))["operations"]) for line in lines[1:-1]]
     assert touched == sorted(touched, reverse=True)
@@ -179,7 +199,7 @@ def test_the_document_carries_further_attributes_of_everybody_as_they_are():
     ]
     there = target(["same", account("gone", permission="LICENSED_USER")])
     plan = plan_of(source(people), there, present(["same", "gone"]), policy(attributes={"extra": extra}))
-    text = b"".join(document(header(plan), people_results(plan, journal(), unsent="planned")))
+    text = b"".join(document(header(plan), lambda: [people_results(plan, journal(), unsent="planned")]))
     content = json.loads(text)
     jsonschema.Draft202012Validator(schema()).validate(content)
     RunDocument.model_validate_json(text)
@@ -193,6 +213,6 @@ def test_the_document_carries_further_attributes_of_everybody_as_they_are():
 def test_the_schema_refuses_an_outcome_that_nobody_declared():
     plan = eventful()
     people = people_results(plan, journal(), unsent="planned").with_columns(pl.lit("vanished").alias("outcome"))
-    content = json.loads(b"".join(document(header(plan), people)))
+    content = json.loads(b"".join(document(header(plan), lambda: [people])))
     with pytest.raises(jsonschema.ValidationError, match="vanished"):
         jsonschema.validate(content, schema())

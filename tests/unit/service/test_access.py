@@ -16,7 +16,7 @@ from service.access.rate import Buckets, Rate
 from service.access.sessions import Sessions
 from service.app import described, make_app
 from service.settings import refuse_openness
-from tests.unit.service.conftest import Asked, Office
+from tests.unit.service.conftest import Asked, Office, on_both_databases
 
 
 def operations() -> list[tuple[str, str]]:
@@ -45,6 +45,7 @@ async def test_nothing_is_told_or_done_without_a_token_or_without_its_scope(
     assert len(refused) == 2
 
 
+@on_both_databases
 async def test_a_revoked_token_is_refused_at_the_next_request(asked: Asked, office: Office) -> None:
     async with asked("read") as client:
         assert (await client.get("/api/syncs")).status_code == 200
@@ -169,6 +170,7 @@ def test_a_session_ends_when_it_is_idle_and_when_it_lasts_too_long() -> None:
     assert sessions.find("") is None
 
 
+@on_both_databases
 async def test_pages_need_a_session_and_forms_their_secret(asked: Asked, office: Office) -> None:
     token = office.token("read", "run", "approve", name="ada")
     own = {"Sec-Fetch-Site": "same-origin"}
@@ -212,6 +214,7 @@ async def test_pages_need_a_session_and_forms_their_secret(asked: Asked, office:
     assert all(token not in str(one) and secret not in str(one) for one in written)
 
 
+@on_both_databases
 async def test_what_a_person_is_called_is_never_markup(asked: Asked, office: Office) -> None:
     nasty = "<script>alert(1)</script>\"'>"
     head = "external_id,username,email,display_name,active,groups\n"

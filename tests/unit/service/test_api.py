@@ -13,7 +13,7 @@ import pytest
 from cli.main import main
 from reconcile.results import schema
 from tests.few_prefect_answers import RUN, few_answers
-from tests.unit.service.conftest import Asked, Office
+from tests.unit.service.conftest import Asked, Office, on_both_databases
 
 PATIENCE = 60
 
@@ -29,6 +29,7 @@ async def ended(client: httpx.AsyncClient, address: str) -> dict[str, object]:
     raise AssertionError(f"{address} did not end")
 
 
+@on_both_databases
 async def test_directories_and_the_syncs_that_manage_them(office: Office, asked: Asked) -> None:
     await asyncio.to_thread(office.run)
     office.write_sync_file("people:\n  protecd: [admin]\n", name="broken")
@@ -45,6 +46,7 @@ async def test_directories_and_the_syncs_that_manage_them(office: Office, asked:
     assert one == syncs["staff"]
 
 
+@on_both_databases
 async def test_runs_and_results_are_those_of_the_command_line(office: Office, asked: Asked) -> None:
     run = (await asyncio.to_thread(office.run)).run_id
     async with asked("read") as client:
@@ -66,6 +68,7 @@ async def test_runs_and_results_are_those_of_the_command_line(office: Office, as
     assert before.json() == []
 
 
+@on_both_databases
 async def test_a_run_is_started_in_a_process_of_its_own(office: Office, asked: Asked) -> None:
     async with asked("read", "run") as client:
         planned = await client.post("/api/syncs/staff/runs", json={"mode": "plan"})
@@ -94,6 +97,7 @@ async def test_what_the_command_refuses_the_api_refuses_with_the_same_words(
     assert unknown.status_code == 404
 
 
+@on_both_databases
 async def test_one_person_is_brought_up_to_date_while_they_wait(office: Office, asked: Asked) -> None:
     async with asked("read", "run") as client:
         first = await client.post("/api/syncs/staff/people/ann@example.com")
@@ -121,6 +125,7 @@ async def test_a_person_who_takes_too_long_is_told_so_and_the_run_goes_on(office
     assert runs[0]["status"] == "succeeded"
 
 
+@on_both_databases
 async def test_a_held_plan_is_looked_at_approved_and_applied(office: Office, asked: Asked) -> None:
     plan = await asyncio.to_thread(office.held)
     async with asked("read", "run", "approve") as client:
@@ -165,6 +170,7 @@ async def test_applying_a_held_plan_that_nobody_approved_ends_held(office: Offic
     assert json.dumps(office.bitbucket.state.snapshot(), default=sorted) == before
 
 
+@on_both_databases
 async def test_where_prefect_is_named_its_deployment_is_run(
     office: Office, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from tests.unit.service.conftest import Asked, Office
+from tests.unit.service.conftest import Asked, Office, on_both_databases
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "body",
     [
@@ -36,6 +37,7 @@ async def test_an_odd_decision_is_refused_or_taken_but_never_a_defect(
     assert answer.json()
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "path",
     [
@@ -73,6 +75,7 @@ async def test_a_defect_tells_nothing_but_its_kind(
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@on_both_databases
 async def test_a_ledger_that_fails_is_said_to_be_what_failed(asked: Asked, office: Office) -> None:
     async with asked("read") as client:
         with office.ledger._database.write() as connection:

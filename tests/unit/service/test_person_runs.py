@@ -15,7 +15,8 @@ from directory.errors import ConfigurationError
 from flows.orders import Order
 from service.person_runs import PersonRuns
 from tasks.workshop import Workshop, open_workshop
-from tests.unit.service.conftest import STAFF, Office
+from tests.small_office import STAFF
+from tests.unit.service.conftest import Office
 
 
 @contextmanager

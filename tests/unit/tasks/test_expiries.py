@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 import tasks.secrets
 from connectors.catalog import parse_settings
 from tasks.expiries import expiring_secrets, known_expiries
+from tasks.login_settings import AtLoginSection
 from tasks.sync_file import SecretsSection
 
 
@@ -37,10 +38,17 @@ def certificate(ends: date) -> str:
     return built.public_bytes(Encoding.PEM).decode()
 
 
-def sync(source: object = None, target: object = None, **secrets: Any) -> Any:
+def sync(source: object = None, target: object = None, at_login: AtLoginSection | None = None, **secrets: Any) -> Any:
     return SimpleNamespace(
-        source=source or SimpleNamespace(), target=target or SimpleNamespace(), secrets=SecretsSection(**secrets)
+        source=source or SimpleNamespace(),
+        target=target or SimpleNamespace(),
+        at_login=at_login,
+        secrets=SecretsSection(**secrets),
     )
+
+
+def hooks(secret: str = "env:HOOK") -> AtLoginSection:
+    return AtLoginSection.model_validate({"okta": {"secret": secret}, "keycloak": {"secret": secret}})
 
 
 def test_days_in_the_sync_file_are_known_per_side() -> None:
@@ -74,6 +82,27 @@ def test_a_block_says_until_when_it_is_good(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tasks.secrets, "_document", lambda place: document)
     (known,) = known_expiries(sync(source=okta))
     assert (known.on, known.side, known.what) == (date(2027, 1, 31), "source", f"the source's secret {reference}")
+
+
+def test_days_of_hooks_at_login_are_known_where_there_is_such_a_hook() -> None:
+    days: Any = {"okta_hook_expires": date(2026, 12, 1), "keycloak_hook_expires": date(2027, 1, 31)}
+    assert [(one.side, one.on, one.what) for one in known_expiries(sync(at_login=hooks(), **days))] == [
+        ("at_login", date(2026, 12, 1), "the secret of the hook okta"),
+        ("at_login", date(2027, 1, 31), "the secret of the hook keycloak"),
+    ]
+    (soon,) = expiring_secrets(sync(at_login=hooks(), **days), date(2026, 11, 24))
+    assert soon.message == "the secret of the hook okta expires in 7 days, on 2026-12-01"
+    assert known_expiries(sync(**days)) == []
+
+
+def test_a_block_with_the_secret_of_a_hook_says_until_when_it_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = "block:usersync-okta/hook/token"
+    document = SimpleNamespace(data={"token": "0123", "expires_on": "2027-01-31"})
+    monkeypatch.setattr(tasks.secrets, "_document", lambda place: document)
+    assert [(one.on, one.side, one.what) for one in known_expiries(sync(at_login=hooks(reference)))] == [
+        (date(2027, 1, 31), "at_login", f"the secret {reference} of the hook okta"),
+        (date(2027, 1, 31), "at_login", f"the secret {reference} of the hook keycloak"),
+    ]
 
 
 def test_what_cannot_be_read_is_left_to_the_connector(tmp_path: Path) -> None:

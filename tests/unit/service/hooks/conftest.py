@@ -14,7 +14,7 @@ import pytest
 
 from ledger.audit import AuditEntry
 from service.app import make_app
-from tests.unit.service.conftest import CLIENT, Office, alive
+from tests.unit.service.conftest import Office, living
 from tests.unit.service.hooks.payloads import APP, TENANT, Issuer, as_json, issuer
 
 SECRET = "Basic T2t0YTpHcmVlbi1QYXN0dXJlLTk0MTI="
@@ -73,9 +73,7 @@ def hooks(keys: Issuer, *, wait: float = 2.5) -> str:
 
 @asynccontextmanager
 async def calling(office: Office) -> AsyncIterator[Called]:
-    app = make_app(office.settings)
-    transport = httpx.ASGITransport(app, client=(CLIENT, 4711), raise_app_exceptions=False)
-    async with alive(app), httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
+    async with living(make_app(office.settings), headers={}) as client:
         yield Called(office, client)
 
 

@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from directory.errors import ConfigurationError
 from sandbox.serving import served
-from service.hooks.errands import Errands
 from service.hooks.seen import Seen
+from service.person_syncs import PersonSyncs
 from tasks.ending import Ending
 from tasks.sync_file import load_sync_file
-from tests.unit.service.conftest import Office
+from tests.unit.service.conftest import Office, on_both_databases
 from tests.unit.service.hooks.conftest import PATIENCE, SECRET, Called, calling, hooks
 from tests.unit.service.hooks.payloads import Issuer, as_json, log_event, okta_events, okta_inline, party
 
@@ -31,6 +31,7 @@ def slowed(app: ASGIApp, seconds: float) -> ASGIApp:
     return late
 
 
+@on_both_databases
 async def test_a_login_does_not_wait_for_a_system_that_is_late_and_the_sync_goes_on(
     hooked: Office, keys: Issuer
 ) -> None:
@@ -164,19 +165,19 @@ async def test_nobody_stands_in_the_line_twice_and_the_line_is_not_endless() -> 
         asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
         return Ending("r1", "succeeded", None, "", "", {}, None)
 
-    errands = Errands(carried, most_waiting=2)
+    person_syncs = PersonSyncs(carried, most_waiting=2)
     busy = []
     for number in range(4):
-        busy.append(errands.start("staff.yaml", f"busy{number}"))
+        busy.append(person_syncs.start("staff.yaml", f"busy{number}"))
         assert await asyncio.to_thread(came.acquire, timeout=PATIENCE)
-    first, again = errands.start("staff.yaml", "ann"), errands.start("staff.yaml", "ann")
+    first, again = person_syncs.start("staff.yaml", "ann"), person_syncs.start("staff.yaml", "ann")
     assert first is again
-    assert errands.start("other.yaml", "ann") is not None
-    assert errands.start("staff.yaml", "ben") is None
+    assert person_syncs.start("other.yaml", "ann") is not None
+    assert person_syncs.start("staff.yaml", "ben") is None
     gate.set()
     await asyncio.gather(*(one for one in (*busy, first) if one is not None))
     assert begun.count("ann") == 2, "once for each sync file"
-    await asyncio.to_thread(errands.close)
+    await asyncio.to_thread(person_syncs.close)
 
 
 @pytest.mark.parametrize(

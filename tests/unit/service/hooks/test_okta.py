@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.service.conftest import Office
+from tests.unit.service.conftest import Office, on_both_databases
 from tests.unit.service.hooks.conftest import SECRET, Called, calling
 from tests.unit.service.hooks.payloads import Issuer, as_json, log_event, okta_events, okta_inline, party
 
@@ -49,6 +49,7 @@ async def test_a_call_of_another_time_is_refused(called: Called, seconds_ago: fl
     assert called.accounts() == set()
 
 
+@on_both_databases
 async def test_the_same_call_again_starts_nothing(called: Called) -> None:
     body = as_json(okta_inline())
     for _ in range(2):
@@ -89,6 +90,7 @@ async def test_the_verification_of_an_event_hook_is_answered(called: Called) -> 
     assert (await called.client.get("/hooks/staff/okta", headers=given)).status_code == 405
 
 
+@on_both_databases
 async def test_events_are_about_whom_something_was_done_to_else_about_who_did_it(called: Called) -> None:
     admin = party("dan@example.com")
     delivery = okta_events(

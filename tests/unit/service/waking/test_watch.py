@@ -14,12 +14,12 @@ from directory.errors import Fatal
 from flows.orders import Order
 from ledger.instant import now
 from ledger.scim.writing import Actor, Draft
-from service.hooks.errands import Errands
+from service.person_syncs import PersonSyncs
 from service.starting import Started
 from service.syncs import Syncs
 from service.waking.watch import Waking
 from tasks.ending import Ending, Status
-from tests.unit.service.conftest import Office
+from tests.unit.service.conftest import Office, on_both_databases
 
 PATIENCE = 30
 
@@ -85,13 +85,13 @@ def write(office: Office, source: str = "", wake: str = "{quiet_seconds: 0.05, p
 @asynccontextmanager
 async def watched(pushed: Pushed) -> AsyncIterator[None]:
     office = pushed.office
-    errands = Errands(pushed.one)
-    waking = Waking(office.ledger, Syncs(office.settings.syncs), errands, pushed.everybody, look_seconds=0.02)
+    person_syncs = PersonSyncs(pushed.one)
+    waking = Waking(office.ledger, Syncs(office.settings.syncs), person_syncs, pushed.everybody, look_seconds=0.02)
     task = asyncio.create_task(waking.watch())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await asyncio.to_thread(errands.close)
+    await asyncio.to_thread(person_syncs.close)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -100,6 +100,7 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+@on_both_databases
 async def test_a_handful_is_brought_up_to_date_and_taken_off_the_outbox(pushed: Pushed) -> None:
     ids = pushed.push("ann", "ben")
     async with watched(pushed):
@@ -110,6 +111,7 @@ async def test_a_handful_is_brought_up_to_date_and_taken_off_the_outbox(pushed: 
     assert pushed.people[2:] == [again]
 
 
+@on_both_databases
 @pytest.mark.parametrize("group", [None, "bb-dev"], ids=["many people", "a group"])
 async def test_for_more_or_for_a_group_everybody_is_brought_up_to_date(pushed: Pushed, group: str | None) -> None:
     pushed.push("ann", *(("ben", "cleo") if group is None else ()), group=group)
@@ -155,6 +157,7 @@ async def test_who_was_pushed_and_deleted_again_is_dealt_with(pushed: Pushed) ->
         await until(lambda: not pushed.outbox())
 
 
+@on_both_databases
 async def test_who_is_touched_while_the_run_goes_on_stays(pushed: Pushed) -> None:
     (ann,) = pushed.push("ann")
     done = False
@@ -186,6 +189,7 @@ async def test_nothing_is_started_otherwise(pushed: Pushed, wake: str) -> None:
     assert (pushed.people, pushed.orders, len(pushed.outbox())) == ([], [], 1)
 
 
+@on_both_databases
 async def test_whom_a_run_that_somebody_else_started_has_looked_at_needs_no_other(pushed: Pushed) -> None:
     write(pushed.office, wake="{quiet_seconds: 3600, longest_seconds: 3600}")
     ids = pushed.push("ann", "ben")
