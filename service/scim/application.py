@@ -22,6 +22,7 @@ from service.scim.answers import Answer, Refused, answer_of_failure
 from service.scim.doors import Doors, bearer
 from service.scim.limits import parsed, read_body
 from service.scim.mending import mended_body, mended_query
+from service.scim.origins import Origins
 from service.scim.protocol import Desk, Protocol, Request
 from service.scim.reads import is_brief, read
 from service.scim.settings import ScimSettings
@@ -59,7 +60,9 @@ class Receiver:
 
     def __init__(self, ledger: Ledger, settings: ScimSettings) -> None:
         self._store = ledger.scim
+        self._audit = ledger.audit
         self._settings = settings
+        self._origins = Origins(ledger.scim.connectors, memory=settings.token_memory)
         self._doors = Doors(ledger.scim, settings.limits, memory=settings.token_memory)
         self._turns = Turns(ledger.scim, most_waiting=settings.limits.waiting)
         self._readers = ThreadPoolExecutor(_READERS, "scim reads")
@@ -103,9 +106,11 @@ class Receiver:
         place = _PLACE.fullmatch(path.removeprefix(root) if root else path)
         if place is None:
             raise Refused(404, "there is nothing here; a connector is at /scim/<name>/v2")
-        headers = _headers(scope)
+        slug = place.group(1)
         client = scope["client"][0] if scope.get("client") else None
-        admitted = self._doors.admit(place.group(1), bearer(headers.get("authorization")), client)
+        self._check_origin(slug, client, scope["method"])
+        headers = _headers(scope)
+        admitted = self._doors.admit(slug, bearer(headers.get("authorization")), client)
         desk = self._desk(admitted.connector)
         request = Request(
             method=scope["method"],
@@ -123,6 +128,21 @@ class Receiver:
         if request.method == "GET" or request.segments[-1:] == (".search",):
             return await self._read(desk, request)
         return await self._turns.write(lambda transaction: write(desk, transaction, request))
+
+    def _check_origin(self, slug: str, client: str | None, method: str) -> None:
+        try:
+            self._origins.check(slug, client)
+        except Refused:
+            if self._origins.refusal_is_news(slug, client):
+                asyncio.get_running_loop().run_in_executor(self._readers, self._note_refusal, slug, client, method)
+            raise
+
+    def _note_refusal(self, slug: str, client: str | None, method: str) -> None:
+        details = {"refused": "the address lies in none of the connector's networks"}
+        try:
+            self._audit.note(client=client or "", what=f"{method} /scim/{slug}/v2", status=403, details=details)
+        except UsersyncError as failure:
+            _log.warning("connector %s refused a request, and the audit log does not say so: %s", slug, failure)
 
     async def _take_body(self, desk: Desk, request: Request, receive: Receive) -> None:
         content_type = request.headers.get("content-type")

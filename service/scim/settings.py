@@ -61,4 +61,5 @@ class ScimSettings(BaseModel):
     it, or with the connector's own; what a client says in its Host header is not repeated."""
     limits: Limits = Limits()
     token_memory: Annotated[float, Field(ge=0, le=60)] = 1.0
-    """Seconds for which a token that was good is not looked up again; a revoked one stops working within them."""
+    """Seconds for which a token that was good, and the networks of connectors, are not looked up again; a revoked token
+    stops working within them."""
