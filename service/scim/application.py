@@ -23,6 +23,7 @@ from service.scim.doors import Doors, bearer
 from service.scim.limits import parsed, read_body
 from service.scim.mending import mended_body, mended_query
 from service.scim.origins import Origins
+from service.scim.places import Places
 from service.scim.protocol import Desk, Protocol, Request
 from service.scim.reads import is_brief, read
 from service.scim.settings import ScimSettings
@@ -65,6 +66,8 @@ class Receiver:
         self._origins = Origins(ledger.scim.connectors, memory=settings.token_memory)
         self._doors = Doors(ledger.scim, settings.limits, memory=settings.token_memory)
         self._turns = Turns(ledger.scim, most_waiting=settings.limits.waiting)
+        limits = settings.limits
+        self._places = Places(at_once=limits.at_once, most_queued=limits.queued)
         self._readers = ThreadPoolExecutor(_READERS, "scim reads")
         self._desks: dict[str, Desk] = {}
 
@@ -123,6 +126,11 @@ class Receiver:
         )
         self._note_use(admitted)
         _refuse_what_is_nowhere(desk, request)
+        # Before the body is read: what is read waits in memory.
+        async with self._places.one(admitted.connector.id):
+            return await self._dealt_with(desk, request, receive)
+
+    async def _dealt_with(self, desk: Desk, request: Request, receive: Receive) -> Answer:
         if request.method in {"POST", "PUT", "PATCH"}:
             await self._take_body(desk, request, receive)
         if request.method == "GET" or request.segments[-1:] == (".search",):
@@ -150,7 +158,13 @@ class Receiver:
             raise Refused(415, "bodies are application/scim+json or application/json")
         limits = desk.limits
         most = limits.user_bytes if request.kind == "User" else limits.group_bytes
-        request.body = await read_body(receive, most, request.headers.get("content-length"))
+        announced = request.headers.get("content-length")
+        try:
+            request.body = await asyncio.wait_for(read_body(receive, most, announced), limits.body_seconds)
+        except TimeoutError:
+            # Whoever went away without a word would keep the place of others.
+            said = f"the body did not come within {limits.body_seconds:g} seconds"
+            raise Refused(408, said, headers={"Connection": "close"}) from None
         content = parsed(request.body, limits)
         request.content, request.mended = mended_body(desk, request.method, request.segments, content)
 

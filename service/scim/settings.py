@@ -47,8 +47,14 @@ class Limits(BaseModel):
     """Requests of one token at once."""
     refusals_per_minute: Annotated[float, Field(gt=0)] = 30.0
     """Requests of one address without a good token, on the average."""
+    at_once: Count = 32
+    """Requests of one connector that are dealt with at the same time; as many writes are committed together."""
+    queued: Annotated[int, Field(ge=0)] = 64
+    """Requests of one connector that may wait for that."""
+    body_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long the body of a request may take to come."""
     waiting: Count = 256
-    """Writes that may wait for their turn."""
+    """Writes of all connectors that may wait for their turn."""
 
 
 class ScimSettings(BaseModel):
