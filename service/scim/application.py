@@ -20,7 +20,7 @@ from ledger.opening import Ledger
 from ledger.scim.connectors import Authentic, Connector
 from service.scim.answers import Answer, Refused, answer_of_failure
 from service.scim.doors import Doors, bearer
-from service.scim.limits import parsed, read_body
+from service.scim.limits import has_controls, parsed, read_body
 from service.scim.mending import mended_body, mended_query
 from service.scim.origins import Origins
 from service.scim.places import Places
@@ -107,7 +107,7 @@ class Receiver:
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
         place = _PLACE.fullmatch(path.removeprefix(root) if root else path)
-        if place is None:
+        if place is None or has_controls(path):
             raise Refused(404, "there is nothing here; a connector is at /scim/<name>/v2")
         slug = place.group(1)
         client = scope["client"][0] if scope.get("client") else None
