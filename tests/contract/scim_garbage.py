@@ -1,4 +1,4 @@
-"""What clients of SCIM send, and what nobody in their right mind would: strategies of hypothesis.
+"""What clients of SCIM send, and what no client would: strategies of hypothesis.
 
 Bodies are written as text and not as values, so that they may hold what no value in Python stands for: a key twice, a
 number without end, half a character, bytes that are no UTF-8.
@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 USER: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
-GROUP: Final = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 MESSAGES: Final = "urn:ietf:params:scim:api:messages:2.0"
 _SUB: Final = {"required": False, "mutability": "readWrite", "returned": "default", "uniqueness": "none"}
@@ -54,19 +53,41 @@ BADGE: Final[dict[str, Any]] = {
 }
 """A schema with an attribute of every type that there is."""
 ATTRIBUTES: Final = (
-    *("userName", "displayName", "externalId", "id", "active", "title", "groups", "members", "members.value", "meta"),
-    *("meta.created", "meta.lastModified", "meta.version", "meta.resourceType", "meta.location", "schemas", "password"),
-    *(
+    *[
+        "userName",
+        "displayName",
+        "externalId",
+        "id",
+        "active",
+        "title",
+        "groups",
+        "members",
+        "members.value",
+        "meta",
+        "schemas",
+        "password",
+    ],
+    *[
+        "meta.created",
+        "meta.lastModified",
+        "meta.version",
+        "meta.resourceType",
+        "meta.location",
         "name",
         "name.familyName",
+    ],
+    *[
         "emails",
         "emails.value",
         "emails.type",
         "emails.primary",
         "phoneNumbers",
         "addresses",
-    ),
-    *("roles", "x509Certificates", "x509Certificates.value", "photos.value", "ims", "manager", "department"),
+        "roles",
+        "ims",
+        "photos.value",
+    ],
+    *["x509Certificates", "x509Certificates.value", "manager", "department"],
     *(f"{ENTERPRISE}:manager", f"{ENTERPRISE}:manager.value", f"{ENTERPRISE}:department", ENTERPRISE, USER),
     *(f"{BADGE['id']}:{each['name']}" for each in BADGE["attributes"]),
     *(f"{USER}:userName", BADGE["id"], "shoeSize", "", ".", "a..b", "emails[", "value", "$ref", "members[0]"),
@@ -81,25 +102,7 @@ _INSTANTS: Final = (
 )
 _WORDS: Final = st.sampled_from(
     [
-        *(
-            "jane",
-            "JANE",
-            "joe",
-            "devs",
-            "work",
-            "true",
-            "False",
-            "None",
-            "null",
-            "",
-            " ",
-            "%",
-            "_",
-            "'",
-            '"',
-            "\\",
-            "\n",
-        ),
+        *("jane", "JANE", "work", "true", "False", "None", "null", "", " ", "%", "_", "'", '"', "\\", "\n"),
         *("$USER", "$GROUP", "bulkId:a", "bulkId:", "é", "e\u0301", "İ", "ß", "ﬃ", "\U0001f600", "\ufdd0"),
         *("aGVsbG8=", "a", "https://example.com/é", "Users/$USER", "x" * 300, "\r\n", "\u2028"),
         *_INSTANTS,
@@ -122,8 +125,6 @@ _NUMBERS: Final = (
     | st.integers().map(str)
     | st.floats(allow_nan=False, allow_infinity=False).map(repr)
 )
-
-
 _NO_NUMBERS: Final = st.sampled_from(["NaN", "Infinity", "-Infinity", "01", "+1", "1.", ".5", "0x10", "1" * 5000])
 
 
@@ -167,33 +168,33 @@ WILD: Final = st.recursive(
 
 def _value_of_many() -> st.SearchStrategy[str]:
     part = st.tuples(st.sampled_from(["value", "type", "primary", "display", "$ref", "formatted"]), _SCALARS | ANYTHING)
-    return st.lists(st.lists(part, max_size=4).map(_object) | _SCALARS, max_size=3).map(_list)
+    whole = st.lists(part, max_size=4, unique_by=lambda one: one[0]).map(_object)
+    return st.lists(whole | whole | _SCALARS, max_size=3).map(_list)
+
+
+_MEMBER: Final = st.sampled_from(
+    ['{"value":"$USER"}', '{"value":"$GROUP"}', '{"value":"nobody"}', '{"$ref":null}', '"$USER"']
+)
+_MANY: Final = ("emails", "phoneNumbers", "addresses", "roles", "x509Certificates", "ims", "photos", "entitlements")
+_FITTING: Final[dict[str, st.SearchStrategy[str]]] = {
+    **dict.fromkeys(_MANY, _value_of_many()),
+    **dict.fromkeys(("active", "good"), st.sampled_from(["true", "false", '"True"', '"no"', "1"])),
+    **dict.fromkeys(("doors", "weight"), _NUMBERS | _NUMBERS.map(_quoted)),
+    **dict.fromkeys(("rooms", "weights"), st.lists(_NUMBERS, max_size=3).map(_list)),
+    "members": st.lists(_MEMBER, max_size=3).map(_list) | _MEMBER,
+    "made": st.sampled_from(_INSTANTS).map(_quoted),
+    "days": st.lists(st.sampled_from(_INSTANTS).map(_quoted), max_size=2).map(_list),
+    "name": st.lists(
+        st.tuples(st.sampled_from(["familyName", "givenName", "formatted"]), TEXT.map(_quoted)),
+        max_size=3,
+        unique_by=lambda one: one[0],
+    ).map(_object),
+}
 
 
 def _likely(name: str) -> st.SearchStrategy[str]:
     """What fits an attribute, more often than not."""
-    plain = name.rpartition(":")[2]
-    if plain in {"emails", "phoneNumbers", "addresses", "roles", "x509Certificates", "ims", "photos", "entitlements"}:
-        return _value_of_many()
-    if plain == "members":
-        member = st.sampled_from(
-            ['{"value":"$USER"}', '{"value":"$GROUP"}', '{"value":"nobody"}', '{"$ref":null}', '"$USER"']
-        )
-        return st.lists(member, max_size=3).map(_list) | member
-    if plain in {"active", "good"}:
-        return st.sampled_from(["true", "false", '"True"', '"no"', "1"])
-    if plain in {"doors", "weight"}:
-        return _NUMBERS
-    if plain in {"rooms", "weights"}:
-        return st.lists(_NUMBERS, max_size=3).map(_list)
-    if plain == "made":
-        return st.sampled_from(_INSTANTS).map(_quoted)
-    if plain == "days":
-        return st.lists(st.sampled_from(_INSTANTS).map(_quoted), max_size=2).map(_list)
-    if plain == "name":
-        part = st.sampled_from(["familyName", "givenName", "formatted"])
-        return st.lists(st.tuples(part, TEXT.map(_quoted)), max_size=3).map(_object)
-    return TEXT.map(_quoted)
+    return _FITTING.get(name.rpartition(":")[2], TEXT.map(_quoted))
 
 
 def _pairs(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[str, str]]]:
@@ -204,7 +205,7 @@ def _pairs(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[str, str]]]:
 _BADGE_PARTS: Final = _pairs(tuple(str(each["name"]) for each in BADGE["attributes"]))
 _USER_PARTS: Final = _pairs(
     (
-        *(
+        *[
             "displayName",
             "externalId",
             "active",
@@ -215,19 +216,22 @@ _USER_PARTS: Final = _pairs(
             "addresses",
             "roles",
             "ims",
-        ),
-        *(
-            "x509Certificates",
             "photos",
             "entitlements",
+        ],
+        *[
+            "x509Certificates",
             "profileUrl",
             "locale",
             "manager",
             "department",
             "groups",
             "id",
-        ),
-        *("meta", "password", "schemas", "preferredLanguage", "nickName", "timezone", "userType"),
+            "meta",
+            "password",
+            "schemas",
+        ],
+        *["preferredLanguage", "nickName", "timezone", "userType"],
     )
 )
 _NAMES: Final = st.one_of(st.just("$NEW"), st.just("$NEW"), TEXT)
