@@ -16,6 +16,7 @@ from tests.contract.test_scim_tester import CUSTOM
 __all__ = [
     "ATTRIBUTES",
     "BADGE",
+    "badges",
     "bodies",
     "bulks",
     "filters",
@@ -93,6 +94,8 @@ ATTRIBUTES: Final = (
     *(f"{USER}:userName", BADGE["id"], "shoeSize", "", ".", "a..b", "emails[", "value", "$ref", "members[0]"),
 )
 
+_BADGES: Final = [f"{BADGE['id']}:{each['name']}" for each in BADGE["attributes"]]
+
 _ANY_TEXT: Final = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 _INSTANTS: Final = (
     "2026-11-24T06:05:12Z",
@@ -115,16 +118,16 @@ WILD_TEXT: Final = (
     | st.sampled_from(["\0", "a\0b", "\x1f", "\x7f", "\ud800", "\udfff\ud800", "x" * 5000])
 )
 """With what no text may hold."""
-_NUMBERS: Final = (
-    st.sampled_from(
-        [
-            *("0", "-0", "1", "-1", "2147483648", "9223372036854775807", "9223372036854775808", "-9223372036854775809"),
-            *("1" + "0" * 30, "1" * 400, "1e400", "-1e400", "1E308", "1e-400", "0.1", "1.0", "12345678901234567890.5"),
-        ]
-    )
-    | st.integers().map(str)
-    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
+_EDGES: Final = st.sampled_from(
+    [
+        *("0", "-0", "1", "2147483648", "9223372036854775807", "9223372036854775808", "-9223372036854775809"),
+        *("1" + "0" * 30, "-" + "1" * 400, "1e400", "-1e400", "1E308", "1e-400", "0.1", "12345678901234567890.5"),
+    ]
 )
+_NUMBERS: Final = st.one_of(
+    _EDGES, _EDGES, st.integers().map(str), st.floats(allow_nan=False, allow_infinity=False).map(repr)
+)
+_NUMBERS_AS_TEXT: Final = _NUMBERS.map(lambda number: f'"{number}"') | st.sampled_from(['"Infinity"', '"NaN"'])
 _NO_NUMBERS: Final = st.sampled_from(["NaN", "Infinity", "-Infinity", "01", "+1", "1.", ".5", "0x10", "1" * 5000])
 
 
@@ -179,8 +182,8 @@ _MANY: Final = ("emails", "phoneNumbers", "addresses", "roles", "x509Certificate
 _FITTING: Final[dict[str, st.SearchStrategy[str]]] = {
     **dict.fromkeys(_MANY, _value_of_many()),
     **dict.fromkeys(("active", "good"), st.sampled_from(["true", "false", '"True"', '"no"', "1"])),
-    **dict.fromkeys(("doors", "weight"), _NUMBERS | _NUMBERS.map(_quoted)),
-    **dict.fromkeys(("rooms", "weights"), st.lists(_NUMBERS, max_size=3).map(_list)),
+    **dict.fromkeys(("doors", "weight"), _NUMBERS | _NUMBERS_AS_TEXT),
+    **dict.fromkeys(("rooms", "weights"), st.lists(_NUMBERS | _NUMBERS_AS_TEXT, min_size=1, max_size=2).map(_list)),
     "members": st.lists(_MEMBER, max_size=3).map(_list) | _MEMBER,
     "made": st.sampled_from(_INSTANTS).map(_quoted),
     "days": st.lists(st.sampled_from(_INSTANTS).map(_quoted), max_size=2).map(_list),
@@ -197,9 +200,14 @@ def _likely(name: str) -> st.SearchStrategy[str]:
     return _FITTING.get(name.rpartition(":")[2], TEXT.map(_quoted))
 
 
+def _mostly_likely(name: str) -> st.SearchStrategy[str]:
+    return st.integers(0, 9).flatmap(lambda number: _likely(name) if number else ANYTHING)
+
+
 def _pairs(names: tuple[str, ...]) -> st.SearchStrategy[list[tuple[str, str]]]:
-    pair = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), _likely(name) | ANYTHING))
-    return st.lists(pair | pair | st.tuples(_KEYS, ANYTHING), max_size=5, unique_by=lambda one: one[0])
+    pair = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), _mostly_likely(name)))
+    odd = st.integers(0, 9).flatmap(lambda number: pair if number else st.tuples(_KEYS, ANYTHING))
+    return st.lists(odd, max_size=4, unique_by=lambda one: one[0])
 
 
 _BADGE_PARTS: Final = _pairs(tuple(str(each["name"]) for each in BADGE["attributes"]))
@@ -237,16 +245,28 @@ _USER_PARTS: Final = _pairs(
 _NAMES: Final = st.one_of(st.just("$NEW"), st.just("$NEW"), TEXT)
 
 
+def _mostly_object(pairs: st.SearchStrategy[list[tuple[str, str]]]) -> st.SearchStrategy[str]:
+    return st.integers(0, 9).flatmap(lambda number: pairs.map(_object) if number else ANYTHING)
+
+
 @st.composite
 def users(draw: st.DrawFn) -> str:
     pairs = draw(_USER_PARTS)
     pairs = [pair for pair in pairs if pair[0] not in {"userName", BADGE["id"], ENTERPRISE}]
     pairs.insert(0, ("userName", draw(_NAMES.map(_quoted) if draw(st.integers(0, 7)) else ANYTHING)))
     if draw(st.booleans()):
-        pairs.append((str(BADGE["id"]), draw(_BADGE_PARTS.map(_object) | ANYTHING)))
+        pairs.append((str(BADGE["id"]), draw(_mostly_object(_BADGE_PARTS))))
     if draw(st.booleans()):
-        pairs.append((ENTERPRISE, draw(_pairs(("manager", "department", "employeeNumber")).map(_object) | ANYTHING)))
+        pairs.append((ENTERPRISE, draw(_mostly_object(_pairs(("manager", "department", "employeeNumber"))))))
     return _object(pairs)
+
+
+def badges() -> st.SearchStrategy[str]:
+    """Users who are as they should be, but for one attribute of the further schema."""
+    one = st.sampled_from([*(str(each["name"]) for each in BADGE["attributes"]), "weight", "weights", "doors"]).flatmap(
+        lambda name: st.tuples(st.just(name), _likely(name))
+    )
+    return one.map(lambda pair: _object([("userName", '"$NEW"'), (str(BADGE["id"]), _object([pair]))]))
 
 
 @st.composite
@@ -256,27 +276,40 @@ def groups(draw: st.DrawFn) -> str:
     return _object([("displayName", draw(_NAMES.map(_quoted) if draw(st.integers(0, 7)) else ANYTHING)), *pairs])
 
 
-def mostly_scalar() -> st.SearchStrategy[str]:
-    return st.one_of(_SCALARS, _NUMBERS, st.sampled_from(_INSTANTS).map(_quoted), TEXT, WILD_TEXT.map(_quoted))
+def _mostly_scalar() -> st.SearchStrategy[str]:
+    quoted = st.sampled_from(_INSTANTS).map(_quoted) | TEXT.map(_quoted)
+    return st.one_of(_SCALARS, _NUMBERS, quoted, mostly('""', TEXT), WILD_TEXT.map(_quoted))
+
+
+@st.composite
+def _comparisons(draw: st.DrawFn) -> str:
+    operator = draw(st.sampled_from(["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "EQ", "is"]))
+    name = draw(st.sampled_from(_BADGES) | st.sampled_from(ATTRIBUTES))
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        return f"{name} pr"
+    if kind == 1:
+        name = draw(st.sampled_from(["doors", "weight", "rooms", "weights", "made", "good"]))
+        value = draw(st.one_of(_EDGES, _EDGES, st.sampled_from(["true", "null", *map(_quoted, _INSTANTS)])))
+        return f"{BADGE['id']}:{name} {operator} {value}"
+    if kind == 2:
+        name = draw(st.sampled_from(["userName", "title", "emails.value", "members", "id", "externalId"]))
+        return f"{name} {operator} {_quoted(draw(WILD_TEXT))}"
+    if kind == 3:
+        return str(draw(mostly("id pr", TEXT)))
+    return f"{name} {operator} {draw(_mostly_scalar())}"
 
 
 @st.composite
 def filters(draw: st.DrawFn, deep: int = 2) -> str:
-    kind = draw(st.integers(0, 8 if deep else 5))
-    name = draw(st.sampled_from(ATTRIBUTES))
-    if kind == 0:
-        return f"{name} pr"
-    if kind <= 4:
-        operator = draw(st.sampled_from(["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "EQ", "is"]))
-        value = draw(mostly_scalar())
-        return f"{name} {operator} {value}"
-    if kind == 5:
-        return draw(TEXT)
+    kind = draw(st.integers(0, 8)) if deep else 0
+    if kind < 6:
+        return draw(_comparisons())
     left = draw(filters(deep - 1))
     if kind == 6:
         return f"not ({left})"
     if kind == 7:
-        return f"{draw(st.sampled_from(['emails', 'members', 'groups', 'name', 'addresses', name]))}[{left}]"
+        return f"{draw(st.sampled_from(['emails', 'members', 'groups', 'name', *ATTRIBUTES]))}[{left}]"
     return f"{left} {draw(st.sampled_from(['and', 'or', 'xor']))} {draw(filters(deep - 1))}"
 
 
@@ -375,7 +408,7 @@ def paths() -> st.SearchStrategy[str]:
     kind = st.sampled_from(
         ["Users", "Groups", "users", "Bulk", "Me", "Schemas", "ResourceTypes", "ServiceProviderConfig"]
     )
-    rest = st.sampled_from(["$USER", "$GROUP", ".search", "nobody", "..", "", BADGE["id"], USER, "User"]) | TEXT
+    rest = st.sampled_from(["$USER", "$GROUP", ".search", "nobody", "..", "", BADGE["id"], USER, "User"]) | WILD_TEXT
     return st.one_of(
         kind.map(lambda one: f"/{one}"),
         st.tuples(kind, rest).map(lambda one: f"/{one[0]}/{one[1]}"),

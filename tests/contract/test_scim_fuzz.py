@@ -198,6 +198,8 @@ KINDS: dict[str, st.SearchStrategy[tuple[str, str, Any, bytes]]] = {
     "lists": requests(
         ["GET"], ["/Users", "/Groups", "/Users/$USER", "/Groups/$GROUP", "/", "/Schemas"], garbage.queries(), NOTHING
     ),
+    "filters": requests(["GET"], ["/Users", "/Groups"], garbage.filters().map(lambda one: [("filter", one)]), NOTHING),
+    "attributes of every type": requests(["POST"], ["/Users"], NOTHING, as_bytes(garbage.badges())),
     "searches": requests(
         ["POST"], ["/.search", "/Users/.search", "/Groups/.search"], NOTHING, as_bytes(garbage.searches())
     ),
