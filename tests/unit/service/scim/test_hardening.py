@@ -433,7 +433,8 @@ async def test_numbers_of_a_search_are_brought_into_range_however_they_are_writt
 async def test_an_operation_of_any_shape_is_refused_and_no_defect(url: str):
     async with serve(url) as served:
         jane = await created(served)
-        for op in ([], {}, 1, None, "move"):
+        odd: list[Any] = [[], {}, 1, None, "move"]
+        for op in odd:
             for path in ("title", "manager", None):
                 body = patch({"op": op, "path": path, "value": "x"})
                 assert refused(await served.client.patch(f"/Users/{jane}", json=body), 400)
