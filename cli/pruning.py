@@ -18,11 +18,15 @@ def prune(
     older_than: Annotated[
         str, typer.Option("--older-than", metavar="AGE", help="Such as 90d or 12w.", show_default=True)
     ] = "90d",
+    audit_older_than: Annotated[
+        str,
+        typer.Option("--audit-older-than", metavar="AGE", help="The same for the audit logs.", show_default=True),
+    ] = "400d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed.")] = False,
     ledger: LedgerUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old runs, plans, results and documents from the ledger; never what is still needed."""
+    """Remove old runs, plans, results, documents and audit entries from the ledger; never what is still needed."""
     from rich.text import Text
 
     from cli.books import looked_up
@@ -31,9 +35,9 @@ def prune(
     from tasks.pruning import age
     from tasks.pruning import prune as remove
 
-    before = now() - age(older_than)
+    before, audit_before = now() - age(older_than), now() - age(audit_older_than)
     with looked_up(ledger) as book:
-        pruned = remove(book, before, dry_run=dry_run)
+        pruned = remove(book, before, audit_before=audit_before, dry_run=dry_run)
     if as_json:
         whole_json(asdict(pruned))
     else:

@@ -1,4 +1,4 @@
-"""`usersync scim add`, `list`, `token` and `revoke`: who may push to the SCIM receiver."""
+"""`usersync scim add`, `allow`, `list`, `token` and `revoke`: who may push to the SCIM receiver."""
 
 # ruff: noqa: PLC0415 -- a command imports what it needs when it runs
 
@@ -34,6 +34,10 @@ def add(
         Path | None,
         typer.Option("--schemas", metavar="FILE", help="JSON: schemas of further attributes of users (RFC 7643, 7)."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option("--allow", metavar="NETWORK", help="From where it may push; may be given again. Else anywhere."),
+    ] = None,
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse what is not SCIM instead of mending it.")] = False,
     ledger: LedgerUrl = None,
@@ -44,10 +48,12 @@ def add(
 
     import ledger as ledgers
     from cli.output import answers, say, whole_json
+    from service.access.addresses import networks
 
+    allowed = networks(allow or (), what="--allow", not_done="no connector was added")
     checked = _read_schemas(schemas) if schemas is not None else []
     with ledgers.open(ledger or ledgers.default_url()) as book:
-        made = book.scim.connectors.add(name, base_url=base_url, strict=strict, schemas=checked)
+        made = book.scim.connectors.add(name, base_url=base_url, strict=strict, schemas=checked, allowed=allowed)
     if as_json:
         whole_json(_described(made, []))
         return
@@ -55,9 +61,38 @@ def add(
         answers(),
         [
             Text(f"connector {made.slug} is at {_address(made)}"),
+            *([Text(f"It may push from {_networks(made)} alone.")] if made.allowed else []),
             Text(f"Next: `usersync scim token {made.slug}` makes a token for it."),
         ],
     )
+
+
+@commands.command("allow")
+def allow(
+    name: Name,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NETWORK]...", help="Addresses and networks, IPv4 and IPv6; none: from anywhere."),
+    ] = None,
+    ledger: LedgerUrl = None,
+    as_json: AsJson = False,  # noqa: FBT002 -- Typer's options are such defaults
+) -> None:
+    """Say from where a connector may push, instead of what was said before. Nothing said means from anywhere."""
+    from rich.text import Text
+
+    from cli.books import looked_up
+    from cli.output import answers, say, whole_json
+    from service.access.addresses import networks
+
+    allowed = networks(given or (), what="NETWORK", not_done="what the connector may push from is as it was")
+    with looked_up(ledger) as book:
+        changed = book.scim.connectors.allow(name, allowed)
+        tokens = book.scim.connectors.tokens(changed)
+    if as_json:
+        whole_json(_described(changed, tokens))
+        return
+    where = f"{_networks(changed)} alone" if changed.allowed else "anywhere"
+    say(answers(), [Text(f"{name} may push from {where}; a service that runs holds to it within a second")])
 
 
 @commands.command("list")
@@ -77,6 +112,8 @@ def list_connectors(ledger: LedgerUrl = None, as_json: AsJson = False) -> None: 
     for connector, tokens in found:
         state = "" if connector.revoked_at is None else f", revoked {connector.revoked_at:%Y-%m-%d %H:%M} UTC"
         lines.append(Text(f"{connector.slug}  {_address(connector)}{state}", style="bold"))
+        if connector.allowed:
+            lines.append(Text(f"  pushes from {_networks(connector)} alone"))
         for token in tokens:
             used = "never" if token.last_used_at is None else f"{token.last_used_at:%Y-%m-%d %H:%M} UTC"
             lines.append(Text(f"  token {token.id}  {_state(token):<30}last used {used}"))
@@ -169,6 +206,10 @@ def _address(connector: Connector) -> str:
     return f"{(connector.base_url or '<address of the service>').rstrip('/')}/scim/{connector.slug}/v2"
 
 
+def _networks(connector: Connector) -> str:
+    return ", ".join(map(str, connector.allowed))
+
+
 def _state(token: Token) -> str:
     if token.revoked_at is not None:
         return f"revoked {token.revoked_at:%Y-%m-%d %H:%M} UTC"
@@ -183,6 +224,7 @@ def _described(connector: Connector, tokens: list[Token]) -> dict[str, Any]:
         "base_url": connector.base_url,
         "strict": connector.strict,
         "schemas": [each.get("id") for each in connector.schemas],
+        "allow": [str(each) for each in connector.allowed],
         "created_at": connector.created_at,
         "revoked_at": connector.revoked_at,
         "tokens": [

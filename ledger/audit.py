@@ -24,6 +24,9 @@ _END = text(
     "UPDATE audit SET status = :status, details = :details, who = COALESCE(who, :who),"
     " token_id = COALESCE(token_id, :token_id) WHERE id = :id"
 )
+_NOTE = text(
+    "INSERT INTO audit (id, at, client, what, status, details) VALUES (:id, :at, :client, :what, :status, :details)"
+)
 _LATEST = text("SELECT * FROM audit ORDER BY at DESC, id DESC LIMIT :limit")
 
 
@@ -69,6 +72,14 @@ class Audit:
         values = {"id": entry, "status": status, "details": json.dumps(details), "token_id": token_id, "who": who}
         with self._database.write() as connection:
             connection.execute(_END, values)
+
+    def note(
+        self, *, client: str, what: str, status: int, details: Mapping[str, object], at: datetime | None = None
+    ) -> None:
+        """Of nobody who is known, and of which nothing was done."""
+        values = {"client": client, "what": what, "status": status, "details": json.dumps(details)}
+        with self._database.write() as connection:
+            connection.execute(_NOTE, {"id": secrets.token_hex(8), "at": micros(at), **values})
 
     def latest(self, *, limit: int = 20) -> list[AuditEntry]:
         """Newest first."""

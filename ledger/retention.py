@@ -1,4 +1,7 @@
-"""What of the past may be removed, and removing it. Links, memories, readings, snapshots and watermarks have no age."""
+"""What of the past may be removed, and removing it. Links, memories, readings, snapshots and watermarks have no age.
+
+The audit logs have an age of their own: nothing rests on them, and who looks at them comes rarely.
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,10 @@ _OF_PLANS = {
     "journal entries": ("60 + COALESCE(length(error), 0)", "journal", "plan_id"),
 }
 """How much a row weighs, about, in which table, found by what."""
+_AUDITS = {
+    "audit entries": ("60 + length(what) + length(details)", "audit"),
+    "SCIM audit entries": ("120 + length(changed) + length(mended)", "scim_audit"),
+}
 _DELETE_RUN = tuple(
     text(statement)
     for statement in (
@@ -155,6 +162,22 @@ class Retention:
                     connection.execute(statement, rows)
         return weights
 
+    def weigh_audit(self, before: datetime) -> dict[str, tuple[int, int]]:
+        """Entries of the audit logs that are older, and bytes, as `weigh`."""
+        with self._database.read() as connection:
+            return _weigh_audit(connection, before)
+
+    def forget_audit(self, before: datetime) -> dict[str, tuple[int, int]]:
+        """Remove them, in one transaction; returns what was removed, as `weigh_audit`."""
+        with self._database.write() as connection:
+            weights = _weigh_audit(connection, before)
+            for _, table in _AUDITS.values():
+                connection.execute(
+                    text(f"DELETE FROM {table} WHERE at < :before"),  # noqa: S608 -- constants
+                    {"before": micros(before)},
+                )
+        return weights
+
     def compact(self) -> int:
         """Give the room back to the file system, where the database does not by itself; returns bytes."""
         return self._database.compact()
@@ -178,4 +201,15 @@ def _weigh(connection: Connection, found: Outdated) -> dict[str, tuple[int, int]
             )
             rows = [connection.execute(statement, {"id": each}).one() for each in ids]
             weights[name] = (sum(int(row[0]) for row in rows), sum(int(row[1]) for row in rows))
+    return weights
+
+
+def _weigh_audit(connection: Connection, before: datetime) -> dict[str, tuple[int, int]]:
+    weights: dict[str, tuple[int, int]] = {}
+    for name, (weight, table) in _AUDITS.items():
+        statement = text(
+            f"SELECT COUNT(*), COALESCE(SUM({weight}), 0) FROM {table} WHERE at < :before"  # noqa: S608 -- constants
+        )
+        row = connection.execute(statement, {"before": micros(before)}).one()
+        weights[name] = (int(row[0]), int(row[1]))
     return weights

@@ -19,7 +19,7 @@ from ledger.database import Database
 
 __all__ = ["FOLDER", "REVISIONS", "VERSION_TABLE", "bring_up_to_date", "upgrade"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every version that a ledger ever had, oldest first."""
 
 VERSION_TABLE = "ledger_version"

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, text
@@ -18,7 +19,9 @@ from directory.errors import ConfigurationError, UnknownRecord
 from ledger.database import Database
 from ledger.instant import micros, moment, now
 
-__all__ = ["Authentic", "Connector", "Connectors", "NewToken", "Token"]
+__all__ = ["Authentic", "Connector", "Connectors", "Networks", "NewToken", "Token"]
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """No underscore: Okta takes no base URL that has one."""
@@ -29,12 +32,14 @@ _LAST_USE_EVERY: Final = 60_000_000
 """Microseconds."""
 
 _ADD: Final = text(
-    "INSERT INTO scim_connectors (id, slug, base_url, strict, schemas, created_at)"
-    " VALUES (:id, :slug, :base_url, :strict, :schemas, :created_at)"
+    "INSERT INTO scim_connectors (id, slug, base_url, strict, schemas, created_at, allowed)"
+    " VALUES (:id, :slug, :base_url, :strict, :schemas, :created_at, :allowed)"
 )
 _OPEN_WITH_SLUG: Final = text("SELECT * FROM scim_connectors WHERE slug = :slug AND revoked_at IS NULL")
 _ALL: Final = text("SELECT * FROM scim_connectors ORDER BY revoked_at IS NOT NULL, slug, created_at")
 _REVOKE: Final = text("UPDATE scim_connectors SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL")
+_ALLOW: Final = text("UPDATE scim_connectors SET allowed = :allowed WHERE id = :id AND revoked_at IS NULL")
+_ALLOWED: Final = text("SELECT slug, allowed FROM scim_connectors WHERE revoked_at IS NULL AND allowed IS NOT NULL")
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(7306932476)")
 _ADD_TOKEN: Final = text(
     "INSERT INTO scim_tokens (id, connector_id, digest, created_at, expires_at)"
@@ -42,8 +47,8 @@ _ADD_TOKEN: Final = text(
 )
 _TOKENS: Final = text("SELECT * FROM scim_tokens WHERE connector_id = :connector_id ORDER BY created_at, id")
 _TOKEN_OF_SLUG: Final = text(
-    "SELECT t.*, c.slug, c.base_url, c.strict, c.schemas, c.created_at AS connector_created_at FROM scim_tokens t"
-    " JOIN scim_connectors c ON c.id = t.connector_id"
+    "SELECT t.*, c.slug, c.base_url, c.strict, c.schemas, c.allowed, c.created_at AS connector_created_at"
+    " FROM scim_tokens t JOIN scim_connectors c ON c.id = t.connector_id"
     " WHERE t.id = :id AND c.slug = :slug AND c.revoked_at IS NULL"
 )
 _REVOKE_TOKEN: Final = text(
@@ -65,6 +70,8 @@ class Connector:
     schemas: tuple[Mapping[str, Any], ...]
     created_at: datetime
     revoked_at: datetime | None = None
+    allowed: Networks = ()
+    """From where it may be pushed to; from anywhere where empty."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class Connectors:
         base_url: str | None = None,
         strict: bool = False,
         schemas: Sequence[Mapping[str, Any]] = (),
+        allowed: Networks = (),
     ) -> Connector:
         """A new connector, without a token yet.
 
@@ -123,7 +131,7 @@ class Connectors:
                 not_done="no connector was added",
                 next_step="choose another name, such as entra or okta-eu",
             )
-        made = Connector(secrets.token_hex(8), slug, base_url, strict, tuple(schemas), now())
+        made = Connector(secrets.token_hex(8), slug, base_url, strict, tuple(schemas), now(), allowed=allowed)
         if base_url is not None and not _ADDRESS.fullmatch(base_url):
             raise ConfigurationError(
                 "this is no address that an answer can begin with",
@@ -150,6 +158,7 @@ class Connectors:
                     "strict": strict,
                     "schemas": json.dumps([dict(schema) for schema in schemas]),
                     "created_at": micros(made.created_at),
+                    "allowed": _written(allowed),
                 },
             )
         return made
@@ -177,6 +186,18 @@ class Connectors:
         with self._database.write_durably() as connection:
             connection.execute(_REVOKE, {"id": found.id, "at": micros(now())})
         return found
+
+    def allow(self, slug: str, allowed: Networks) -> Connector:
+        """Take pushes from these networks alone from now on, or from anywhere. Raises UnknownRecord."""
+        found = self.get(slug)
+        with self._database.write_durably() as connection:
+            connection.execute(_ALLOW, {"id": found.id, "allowed": _written(allowed)})
+        return self.get(slug)
+
+    def allowed(self) -> dict[str, Networks]:
+        """The networks of each open connector that is not pushed to from anywhere, by its name."""
+        with self._database.read() as connection:
+            return {row[0]: _read(row[1]) for row in connection.execute(_ALLOWED)}
 
     def add_token(self, slug: str, *, expires_at: datetime | None = None) -> NewToken:
         """A further token; those there are stay good, so that a client can change over. Raises UnknownRecord."""
@@ -251,6 +272,14 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _written(allowed: Networks) -> str | None:
+    return json.dumps([str(each) for each in allowed]) if allowed else None
+
+
+def _read(allowed: str | None) -> Networks:
+    return () if allowed is None else tuple(ip_network(each) for each in json.loads(allowed))
+
+
 def _connector(row: RowMapping | Mapping[str, Any]) -> Connector:
     return Connector(
         id=row["id"],
@@ -260,6 +289,7 @@ def _connector(row: RowMapping | Mapping[str, Any]) -> Connector:
         schemas=tuple(json.loads(row["schemas"])),
         created_at=moment(int(row["created_at"])),
         revoked_at=moment(row["revoked_at"]),
+        allowed=_read(row["allowed"]),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from ledger.database import Database
-from ledger.instant import micros, moment
+from ledger.instant import moment
 from ledger.scim.connectors import Authentic, Connectors, authenticate
 from ledger.scim.folding import exact, folded
 from ledger.scim.predicates import Any_, Column, Compared, Condition, Indexed
@@ -33,7 +33,6 @@ _AUDIT: Final = text(
     "SELECT * FROM scim_audit WHERE connector_id = :connector_id"
     " AND (CAST(:id AS VARCHAR) IS NULL OR resource_id = :id) ORDER BY id DESC LIMIT :limit"
 )
-_FORGET: Final = text("DELETE FROM scim_audit WHERE at < :before")
 _RESOURCES: Final = text(
     "SELECT id, document FROM scim_resources WHERE connector_id = :connector_id AND kind = :kind AND id > :after"
     " ORDER BY id LIMIT :limit"
@@ -159,11 +158,6 @@ class Scim:
         values = {"connector_id": connector_id, "id": resource_id, "limit": limit}
         with self._database.read() as connection:
             return [_audit(dict(row)) for row in connection.execute(_AUDIT, values).mappings()]
-
-    def forget_audit(self, before: datetime) -> int:
-        """Remove what is older; returns how many."""
-        with self._database.write() as connection:
-            return int(connection.execute(_FORGET, {"before": micros(before)}).rowcount)
 
     def pushed_to(self, slug: str, told: Callable[[str, int], None] = lambda _what, _count: None) -> Pushed:
         """As `pushed`, by the name of an open connector. Raises UnknownRecord."""

@@ -40,6 +40,8 @@ class ScimConnector(Table, table=True):
     """A JSON list of schemas of further attributes of users (RFC 7643, section 7)."""
     created_at: int = Field(sa_type=BigInteger)
     revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+    allowed: str | None = Field(default=None, sa_type=Text)
+    """A JSON list of the networks that it may push from; null for anywhere."""
 
 
 class ScimToken(Table, table=True):

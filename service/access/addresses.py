@@ -7,6 +7,7 @@ it was written by the client itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -27,6 +28,9 @@ Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _MOST_HOPS = 32
+_ZONE = re.compile(r"%[^/]*")
+_MAPPED = 96
+"""Bits of an IPv6 address that stand before the IPv4 address within it."""
 _CUSTOMER = 64
 """Bits of an IPv6 address that tell one customer from another; the rest is theirs to vary."""
 
@@ -63,20 +67,30 @@ def _plain(found: Address) -> Address:
     return mapped or found
 
 
-def networks(given: Iterable[str], *, what: str) -> Networks:
-    """Addresses and networks such as `10.0.0.0/8` and `2001:db8::/32`. Raises ConfigurationError for anything else."""
+def networks(given: Iterable[str], *, what: str, not_done: str = "the service was not started") -> Networks:
+    """Addresses and networks such as `10.0.0.0/8` and `2001:db8::/32`. Raises ConfigurationError for anything else.
+
+    As `address` does, it takes IPv4 within IPv6 for IPv4, and leaves zones out: otherwise nobody would lie in them.
+    """
     found = []
     for text in given:
         try:
-            found.append(ip_network(text.strip()))
+            found.append(_plain_network(ip_network(_ZONE.sub("", text.strip()))))
         except ValueError as error:
             raise ConfigurationError(
                 f"this is no network: {error}",
                 subject=f"{what} {text}",
-                not_done="the service was not started",
+                not_done=not_done,
                 next_step="write an address or a network, such as 10.1.0.0/16 or 2001:db8::/32",
             ) from None
     return tuple(found)
+
+
+def _plain_network(found: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    if mapped is None or found.prefixlen < _MAPPED:
+        return found
+    return IPv4Network((mapped, found.prefixlen - _MAPPED))
 
 
 def within(one: Address, some: Networks) -> bool:

@@ -20,8 +20,10 @@ from ledger.opening import Ledger
 from ledger.scim.connectors import Authentic, Connector
 from service.scim.answers import Answer, Refused, answer_of_failure
 from service.scim.doors import Doors, bearer
-from service.scim.limits import parsed, read_body
+from service.scim.limits import has_controls, parsed, read_body
 from service.scim.mending import mended_body, mended_query
+from service.scim.origins import Origins
+from service.scim.places import Places
 from service.scim.protocol import Desk, Protocol, Request
 from service.scim.reads import is_brief, read
 from service.scim.settings import ScimSettings
@@ -59,9 +61,13 @@ class Receiver:
 
     def __init__(self, ledger: Ledger, settings: ScimSettings) -> None:
         self._store = ledger.scim
+        self._audit = ledger.audit
         self._settings = settings
+        self._origins = Origins(ledger.scim.connectors, memory=settings.token_memory)
         self._doors = Doors(ledger.scim, settings.limits, memory=settings.token_memory)
         self._turns = Turns(ledger.scim, most_waiting=settings.limits.waiting)
+        limits = settings.limits
+        self._places = Places(at_once=limits.at_once, most_queued=limits.queued)
         self._readers = ThreadPoolExecutor(_READERS, "scim reads")
         self._desks: dict[str, Desk] = {}
 
@@ -101,11 +107,13 @@ class Receiver:
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
         place = _PLACE.fullmatch(path.removeprefix(root) if root else path)
-        if place is None:
+        if place is None or has_controls(path):
             raise Refused(404, "there is nothing here; a connector is at /scim/<name>/v2")
-        headers = _headers(scope)
+        slug = place.group(1)
         client = scope["client"][0] if scope.get("client") else None
-        admitted = self._doors.admit(place.group(1), bearer(headers.get("authorization")), client)
+        self._check_origin(slug, client, scope["method"])
+        headers = _headers(scope)
+        admitted = self._doors.admit(slug, bearer(headers.get("authorization")), client)
         desk = self._desk(admitted.connector)
         request = Request(
             method=scope["method"],
@@ -118,11 +126,31 @@ class Receiver:
         )
         self._note_use(admitted)
         _refuse_what_is_nowhere(desk, request)
+        # Before the body is read: what is read waits in memory.
+        async with self._places.one(admitted.connector.id):
+            return await self._dealt_with(desk, request, receive)
+
+    async def _dealt_with(self, desk: Desk, request: Request, receive: Receive) -> Answer:
         if request.method in {"POST", "PUT", "PATCH"}:
             await self._take_body(desk, request, receive)
         if request.method == "GET" or request.segments[-1:] == (".search",):
             return await self._read(desk, request)
         return await self._turns.write(lambda transaction: write(desk, transaction, request))
+
+    def _check_origin(self, slug: str, client: str | None, method: str) -> None:
+        try:
+            self._origins.check(slug, client)
+        except Refused:
+            if self._origins.refusal_is_news(slug, client):
+                asyncio.get_running_loop().run_in_executor(self._readers, self._note_refusal, slug, client, method)
+            raise
+
+    def _note_refusal(self, slug: str, client: str | None, method: str) -> None:
+        details = {"refused": "the address lies in none of the connector's networks"}
+        try:
+            self._audit.note(client=client or "", what=f"{method} /scim/{slug}/v2", status=403, details=details)
+        except UsersyncError as failure:
+            _log.warning("connector %s refused a request, and the audit log does not say so: %s", slug, failure)
 
     async def _take_body(self, desk: Desk, request: Request, receive: Receive) -> None:
         content_type = request.headers.get("content-type")
@@ -130,7 +158,13 @@ class Receiver:
             raise Refused(415, "bodies are application/scim+json or application/json")
         limits = desk.limits
         most = limits.user_bytes if request.kind == "User" else limits.group_bytes
-        request.body = await read_body(receive, most, request.headers.get("content-length"))
+        announced = request.headers.get("content-length")
+        try:
+            request.body = await asyncio.wait_for(read_body(receive, most, announced), limits.body_seconds)
+        except TimeoutError:
+            # Whoever went away without a word would keep the place of others.
+            said = f"the body did not come within {limits.body_seconds:g} seconds"
+            raise Refused(408, said, headers={"Connection": "close"}) from None
         content = parsed(request.body, limits)
         request.content, request.mended = mended_body(desk, request.method, request.segments, content)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,11 +38,12 @@ def version_tag(version: int) -> str:
 
 
 def draft_of(shape: Shape, kind: ResourceKind, resource: Resource[Any]) -> Draft:
-    """What is kept of a resource. Raises InvalidValueException for a group without a name."""
+    """What is kept of a resource. Raises InvalidValueException for no name and for a number that cannot be kept."""
     with shape.provider:
         dumped = resource.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE)
         keys = _keys(resource)
     document = {name: value for name, value in dumped.items() if name not in _KEPT_ELSEWHERE and value not in ([], {})}
+    _refuse_unkept(keys)
     name = keys.get(_NAMES[kind])
     if not isinstance(name, str) or not name:
         raise InvalidValueException(detail=f"{_NAMES[kind]} is required and must not be empty")
@@ -130,6 +132,15 @@ def _key(model: BaseModel, field: str, value: Any) -> Any:
         return _keys(value)
     exact = type(model).get_field_annotation(field, CaseExact) == CaseExact.true
     return key_of(value, case_exact=exact)
+
+
+def _refuse_unkept(value: Any) -> None:
+    """A number that was sent as text is one only now. One that is infinite would be read by nothing again."""
+    if isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            _refuse_unkept(each)
+    elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, int) and abs(value) >= 2**63):
+        raise InvalidValueException(detail="a number is out of range")
 
 
 def _note_sort(sort: dict[str, Any], name: str, items: Sequence[Any]) -> None:

@@ -8,6 +8,7 @@ is found nowhere. What cannot be asked of the ledger is refused too. No part of 
 from __future__ import annotations
 
 import re
+import sys
 from datetime import datetime
 from functools import lru_cache
 from inspect import isclass
@@ -42,6 +43,7 @@ Constant = Literal["the kind", "nothing"]
 
 _SUBSTRING: Final = frozenset({CompareOperator.co, CompareOperator.sw, CompareOperator.ew})
 _VERSION: Final = re.compile(r'W/"(\d{1,18})"')
+_LARGEST: Final = int(sys.float_info.max)
 _ALWAYS: Final = sql.All(())
 _MEMBERSHIPS: Final = {("User", "groups"): True, ("Group", "members"): False}
 
@@ -185,9 +187,9 @@ def _comparison(
     if op in _SUBSTRING and not (of_text and isinstance(expected, str)):
         return sql.Never()
     value = _literal(binding, expected)
-    if isinstance(value, str) != (_kind_of(binding) == "text"):
+    if _kind(type(value)) != _kind_of(binding):
         return sql.Never()
-    return sql.Compared(operand, op.value, value)
+    return sql.Compared(operand, op.value, _comparable(value))
 
 
 def _constant(
@@ -318,6 +320,13 @@ def _kind(target: Any) -> sql.Kind:
     if issubclass(target, bool):
         return "boolean"
     return "number" if issubclass(target, int | float | datetime) else "text"
+
+
+def _comparable(value: Any) -> Any:
+    """A whole number that no database takes as one, as a broken one: nothing that is kept is as large."""
+    if not isinstance(value, int) or abs(value) < 2**63:
+        return value
+    return float(max(-_LARGEST, min(value, _LARGEST)))
 
 
 def _literal(binding: AttributeBinding, expected: Any) -> Any:

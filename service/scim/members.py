@@ -85,7 +85,7 @@ def _done(change: MemberChange, operation: Mapping[str, Any]) -> bool:
         value = operation.get("value")
         if op == "remove":
             change.removed(None if value is None else list(wanted_members(value)))
-        elif op in {"add", "replace"}:
+        elif op in ("add", "replace"):
             members = wanted_members([] if value is None else value)
             if op == "replace":
                 change.removed(None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.scim.answers import Refused
-from service.scim.limits import checked_filter, checked_query
+from service.scim.limits import bounded, checked_filter, checked_query
 from service.scim.members import wanted_members
 from service.scim.normalizer import Mending, without_ours
 from service.scim.protocol import ENDPOINTS, Desk
@@ -61,8 +61,8 @@ def _search(desk: Desk, mending: Mending, content: Mapping[str, Any]) -> dict[st
         checked_filter(found["filter"], desk.limits)
         found["filter"] = found["filter"] if desk.connector.strict else mending.filter(found["filter"])
     for name in ("startIndex", "count"):
-        if isinstance(found.get(name), int):
-            found[name] = max(-1, min(found[name], 2**31 - 1))
+        if name in found:
+            found[name] = bounded(found[name])
     return found
 
 

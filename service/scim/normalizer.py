@@ -196,12 +196,12 @@ class Mending:
         found["path"] = path
         if kind == "Group" and head == "members":
             return self._at_members(found)
-        if kind == "User" and _is_manager(path) and found.get("op") in {"add", "replace"}:
+        if kind == "User" and _is_manager(path) and found.get("op") in ("add", "replace"):
             manager = self._manager(found.get("value"))
             # The address of the one before must not stay beside the id of the next one.
             new = [] if manager is None else [{"op": "add", "path": path, "value": manager}]
             return [{"op": "remove", "path": path}, *new]
-        if found.get("op") in {"add", "replace"} and "value" in found and found["value"] in ("", None):
+        if found.get("op") in ("add", "replace") and "value" in found and found["value"] in ("", None):
             self._apply("nothing for a value")
             return [{"op": "remove", "path": path}]
         return [found]

@@ -47,8 +47,14 @@ class Limits(BaseModel):
     """Requests of one token at once."""
     refusals_per_minute: Annotated[float, Field(gt=0)] = 30.0
     """Requests of one address without a good token, on the average."""
+    at_once: Count = 32
+    """Requests of one connector that are dealt with at the same time; as many writes are committed together."""
+    queued: Annotated[int, Field(ge=0)] = 64
+    """Requests of one connector that may wait for that."""
+    body_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long the body of a request may take to come."""
     waiting: Count = 256
-    """Writes that may wait for their turn."""
+    """Writes of all connectors that may wait for their turn."""
 
 
 class ScimSettings(BaseModel):
@@ -61,4 +67,5 @@ class ScimSettings(BaseModel):
     it, or with the connector's own; what a client says in its Host header is not repeated."""
     limits: Limits = Limits()
     token_memory: Annotated[float, Field(ge=0, le=60)] = 1.0
-    """Seconds for which a token that was good is not looked up again; a revoked one stops working within them."""
+    """Seconds for which a token that was good, and the networks of connectors, are not looked up again; a revoked token
+    stops working within them."""

@@ -164,7 +164,8 @@ def test_deployments_are_stored_as_prefect_yaml_says(server: PrefectServer, depl
     assert (modes["enum"], modes["default"]) == (["apply", "plan"], "apply")
     pruning = server.get("/deployments/name/prune/ledger")
     assert (pruning["tags"], pruning["parameters"]) == (["usersync"], {})
-    assert pruning["parameter_openapi_schema"]["properties"]["older_than"]["default"] == "90d"
+    ages = pruning["parameter_openapi_schema"]["properties"]
+    assert (ages["older_than"]["default"], ages["audit_older_than"]["default"]) == ("90d", "400d")
     assert schedules_of(pruning) == [("30 5 * * SUN", "UTC", "weekly", False)]
 
 

@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 import ledger as ledgers
+from ledger.instant import now
 from ledger.retention import KEPT_RUNS
 from reconcile.results import schema
 from sandbox.bitbucket import Fault
@@ -276,6 +277,28 @@ def test_what_is_old_is_pruned_and_a_dry_run_only_says_so(office: Office) -> Non
     assert "can be removed" in office.usersync("prune").out
     wrong = office.usersync("prune", "--older-than", "soon")
     assert (wrong.code, "'soon' is no age" in wrong.err) == (2, True)
+
+
+def test_audit_entries_are_pruned_by_an_age_of_their_own(office: Office) -> None:
+    with ledgers.open(ledgers.default_url()) as ledger:
+        for days in (500, 401, 399, 30):
+            at = now() - timedelta(days=days)
+            ledger.audit.begin(token_id=None, who=None, client="192.0.2.7", what=f"{days}", at=at)
+
+    def left() -> list[str]:
+        with ledgers.open(ledgers.default_url()) as ledger:
+            return [entry.what for entry in ledger.audit.latest()]
+
+    said = office.usersync("prune", "--dry-run")
+    assert ("2 audit entries" in said.out, len(left())) == (True, 4)
+    done = office.usersync("prune", "--json")
+    assert (done.code, done.json["removed"]["audit entries"][0], left()) == (0, 2, ["30", "399"])
+    assert done.json["audit_before"] < done.json["before"]
+    shorter = office.usersync("prune", "--audit-older-than", "4w")
+    assert ("are removed: 2 audit entries" in shorter.out, left()) == (True, [])
+    assert "of the audit logs from before" in office.usersync("prune").out
+    wrong = office.usersync("prune", "--audit-older-than", "never")
+    assert (wrong.code, "'never' is no age" in wrong.err) == (2, True)
 
 
 def test_a_wrong_password_fails_the_run_and_says_what_to_do(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,3 +68,29 @@ def test_schemas_are_checked_when_a_connector_is_added(tmp_path: Path, capsys: p
     assert json.loads(said(capsys, "add", "okta", "--schemas", str(good), "--json"))["schemas"] == [CUSTOM["id"]]
     assert "it is not a schema" in said(capsys, "add", "entra", "--schemas", str(bad), code=2)
     assert "cannot be read as JSON" in said(capsys, "add", "entra", "--schemas", str(tmp_path / "none"), code=2)
+
+
+def test_from_where_a_connector_may_push_is_said_changed_and_shown(capsys: pytest.CaptureFixture[str]):
+    added = said(capsys, "add", "entra", "--allow", "192.0.2.0/24", "--allow", "2001:db8::/32")
+    assert "It may push from 192.0.2.0/24, 2001:db8::/32 alone." in added
+    assert "pushes from 192.0.2.0/24, 2001:db8::/32 alone" in said(capsys, "list")
+
+    changed = said(capsys, "allow", "entra", "::ffff:198.51.100.0/120", "198.51.100.9")
+    assert "entra may push from 198.51.100.0/24, 198.51.100.9/32 alone; a service that runs holds to it" in changed
+    (listed,) = json.loads(said(capsys, "list", "--json"))
+    assert listed["allow"] == ["198.51.100.0/24", "198.51.100.9/32"]
+
+    assert "entra may push from anywhere" in said(capsys, "allow", "entra")
+    assert json.loads(said(capsys, "allow", "entra", "192.0.2.7", "--json"))["allow"] == ["192.0.2.7/32"]
+    assert json.loads(said(capsys, "add", "okta", "--json"))["allow"] == []
+
+
+def test_what_is_no_network_is_refused_and_nothing_is_changed(capsys: pytest.CaptureFixture[str]):
+    refused = said(capsys, "add", "entra", "--allow", "192.0.2.7/24", code=2)
+    assert ("--allow 192.0.2.7/24" in refused, "no connector was added" in refused) == (True, True)
+    said(capsys, "add", "entra", "--allow", "192.0.2.0/24")
+    refused = said(capsys, "allow", "entra", "198.51.100.0/24", "everywhere", code=2)
+    assert "what the connector may push from is as it was" in refused
+    assert "there is no such connector" in said(capsys, "allow", "okta", code=2)
+    (listed,) = json.loads(said(capsys, "list", "--json"))
+    assert listed["allow"] == ["192.0.2.0/24"]

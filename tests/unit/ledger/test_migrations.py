@@ -137,6 +137,8 @@ def test_everything_in_an_old_ledger_can_be_read(tmp_path: Path, script: Path):
         assert [q.plan_id for q in book.questions.open("okta")] == ([] if script.stem < "v0006" else [PLAN])
         pushed = book.scim.connectors.all()
         assert [each.slug for each in pushed] == ([] if script.stem < "v0007" else ["entra"])
+        allowed = [str(network) for each in pushed for network in each.allowed]
+        assert allowed == ([] if script.stem < "v0009" else ["192.0.2.0/24", "2001:db8::/32"])
         for each in pushed:
             assert_pushed(book, each.id)
         tokens = [(token.name, token.scopes) for token in book.tokens.all()]

@@ -16,6 +16,7 @@ import ledger
 from directory.errors import UnknownRecord
 from ledger.results import Document
 from ledger.retention import KEPT_RUNS, PastPlan, PastRun, outdated
+from ledger.scim.writing import Actor, Draft
 from tests.unit.ledger.entries import TARGET
 
 DAY = 86_400_000_000
@@ -172,6 +173,30 @@ def test_a_plan_stays_where_the_document_of_its_run_could_not_be_removed(book: l
     removed = book.retention.remove(replace(found, runs=()), before)
     assert (removed["runs"][0], removed["plans"][0]) == (0, 0)
     assert book.plans.get(old).id == old
+
+
+def test_audit_entries_have_an_age_of_their_own(book: ledger.Ledger) -> None:
+    young = datetime(2026, 6, 1, tzinfo=UTC)
+    for at in (LONG_AGO, LONG_AGO, young):
+        book.audit.begin(token_id=None, who=None, client="192.0.2.7", what="POST /api/syncs/okta/runs", at=at)
+    connector = book.scim.connectors.add("entra").id
+    with book.scim.write() as transaction:
+        writer = transaction.writer(connector, Actor("token", "192.0.2.7", "request", "create"))
+        jane = writer.insert(Draft("User", "jane", None, "{}", "{}"))
+    pushed = book.scim.audit(connector)[0].at
+
+    old = book.retention.weigh_audit(young)
+    assert (old["audit entries"][0], old["SCIM audit entries"]) == (2, (0, 0))
+    assert old["audit entries"][1] > 2 * len("POST /api/syncs/okta/runs")
+    assert book.retention.forget_audit(young) == old
+    assert [entry.at for entry in book.audit.latest()] == [young]
+    assert len(book.scim.audit(connector)) == 1
+
+    assert book.retention.weigh_audit(pushed)["SCIM audit entries"] == (0, 0), "what is as old is not older"
+    all_of_it = book.retention.forget_audit(pushed + timedelta(seconds=1))
+    assert {name: count for name, (count, _) in all_of_it.items()} == {"audit entries": 1, "SCIM audit entries": 1}
+    assert (book.audit.latest(), book.scim.audit(connector)) == ([], [])
+    assert [each.resource_id for each in book.scim.touched(connector)] == [jane.id], "what is still to be done stays"
 
 
 def test_the_file_of_a_ledger_becomes_smaller(tmp_path: Path) -> None:

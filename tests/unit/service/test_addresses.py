@@ -92,3 +92,18 @@ def test_networks_of_both_kinds() -> None:
 def test_an_ipv6_customer_is_counted_as_one() -> None:
     assert neighbourhood(ip_address("2001:db8:1:2::3")) == neighbourhood(ip_address("2001:db8:1:2:ffff::4"))
     assert neighbourhood(ip_address("192.0.2.7")) != neighbourhood(ip_address("192.0.2.8"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("fe80::7%eth0", "fe80::7/128"),
+        ("fe80::%eth0/64", "fe80::/64"),
+    ],
+)
+def test_networks_are_compared_in_the_form_that_addresses_are_read_in(written: str, read: str) -> None:
+    assert [str(each) for each in networks([written], what="--allow")] == [read]

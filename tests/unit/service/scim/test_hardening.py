@@ -13,6 +13,7 @@ import pytest
 
 import ledger
 from service.scim import Limits
+from tests.contract import scim_garbage
 from tests.scim_service import BASE, Served, serve
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -124,6 +125,8 @@ async def test_a_patch_has_a_bounded_number_of_operations_and_values(url: str):
         pytest.param({"filter": 'userName eq "a\0"'}, id="control character"),
         pytest.param({"filter": 'shoeSize eq "44"'}, id="unknown attribute"),
         pytest.param({"filter": "userName"}, id="no filter"),
+        pytest.param({"filter": "meta.created gt 1e400"}, id="infinite number"),
+        pytest.param({"filter": f"meta.created gt 1{'0' * 400}"}, id="number beyond any float"),
         pytest.param({"count": "many"}, id="no number"),
     ],
 )
@@ -329,3 +332,115 @@ async def test_an_error_repeats_nothing_secret_and_nothing_of_how_we_are_made(ur
 
     assert json.dumps(body) not in told
     assert len(told) < 400
+
+
+BADGE = str(scim_garbage.BADGE["id"])
+FURTHER: dict[str, Any] = {"schemas": [scim_garbage.BADGE]}
+"""Attributes of every type that there is."""
+
+
+def badged(further: str) -> bytes:
+    return f'{{"userName":"jane","{BADGE}":{further}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        '{"weight":1e400}',
+        '{"weight":-1e400}',
+        '{"weight":"Infinity"}',
+        '{"weight":"NaN"}',
+        '{"weights":[1,"1e400"]}',
+        '{"doors":9223372036854775808}',
+        '{"doors":"-9223372036854775809"}',
+        f'{{"rooms":[1{"0" * 400}]}}',
+    ],
+    ids=lambda further: further[:24],
+)
+async def test_a_number_that_nothing_could_read_again_is_not_kept(ledger_url: str, further: str):
+    async with serve(ledger_url, **FURTHER) as served:
+        joe = await created(served, "joe", **{BADGE: {"weight": 1.5, "doors": 2**63 - 1}})
+        operations = patch({"op": "add", "value": {BADGE: {"PLACE": 0}}})
+        posted = await served.client.post("/Users", content=badged(further))
+        replaced = await served.client.put(f"/Users/{joe}", content=badged(further))
+        patched = await served.client.patch(
+            f"/Users/{joe}", content=json.dumps(operations).replace('{"PLACE": 0}', further).encode()
+        )
+        # One such document made every search that looks into documents fail.
+        found = await served.client.get("/Users", params={"filter": f"{BADGE}:weight gt 1"})
+
+    assert {"a number is out of range", "a number of the body is out of range"} >= {
+        refused(each, 400) for each in (posted, replaced, patched)
+    }
+    assert [each["id"] for each in found.json()["Resources"]] == [joe]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param("doors lt 9223372036854775808", 1, id="beyond 64 bits"),
+        pytest.param(f"doors gt -1{'0' * 400}", 1, id="below any float"),
+        pytest.param("doors eq true", 0, id="truth for a number"),
+        pytest.param("rooms gt false", 0, id="truth for numbers"),
+        pytest.param(f"weights le 1{'0' * 300}", 1, id="beyond 64 bits for many"),
+        pytest.param('made gt "0001-01-01T00:00:00+23:59"', 1, id="before all time"),
+    ],
+)
+async def test_a_filter_may_compare_with_any_number(ledger_url: str, text: str, count: int):
+    more = {"doors": 1, "rooms": [1, 2], "good": True, "weights": [0.5], "made": "2026-11-24T06:05:12Z"}
+    async with serve(ledger_url, **FURTHER) as served:
+        await created(served, **{BADGE: more})
+        answer = await served.client.get("/Users", params={"filter": f"{BADGE}:{text}"})
+
+    assert (answer.status_code, answer.json().get("totalResults")) == (200, count), answer.text
+
+
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800", "\\u001f"])
+async def test_a_filter_or_path_holds_no_control_character_in_disguise_either(ledger_url: str, escape: str):
+    async with serve(ledger_url) as served:
+        jane = await created(served, title="a")
+        path = {"op": "add", "path": f'emails[type eq "a{escape}"].value', "value": "x"}
+        search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": f'title eq "{escape}"'}
+        answers = [
+            await served.client.get("/Users", params={"filter": f'userName eq "a{escape}"'}),
+            await served.client.get("/Users", params={"filter": f'title co "a{escape}"'}),
+            await served.client.get("/Groups", params={"filter": f'members eq "a{escape}"'}),
+            await served.client.post("/.search", json=search),
+            await served.client.patch(f"/Users/{jane}", json=patch(path)),
+        ]
+        smiling = await served.client.get("/Users", params={"filter": 'title ne "\\ud83d\\ude00"'})
+
+    assert {refused(each, 400) for each in answers} == {"the request holds a control character or half of a character"}
+    assert smiling.json()["totalResults"] == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_an_address_with_a_control_character_leads_nowhere(ledger_url: str, method: str):
+    async with serve(ledger_url) as served:
+        for path in ("/Users/a%00b", "/Groups/a%00b", "/Schemas/%1f"):
+            assert refused(await served.client.request(method, path, json=user()), 404)
+
+
+async def test_numbers_of_a_search_are_brought_into_range_however_they_are_written(ledger_url: str):
+    search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"]}
+    async with serve(ledger_url) as served:
+        await created(served)
+        for number in ("1" * 4000, 1e30, 10**18):
+            answer = await served.client.post("/.search", json={**search, "startIndex": number, "count": number})
+            assert (answer.status_code, answer.json()["totalResults"]) == (200, 1), answer.text
+
+
+async def test_an_operation_of_any_shape_is_refused_and_no_defect(url: str):
+    async with serve(url) as served:
+        jane = await created(served)
+        odd: list[Any] = [[], {}, 1, None, "move"]
+        for op in odd:
+            for path in ("title", "manager", None):
+                body = patch({"op": op, "path": path, "value": "x"})
+                assert refused(await served.client.patch(f"/Users/{jane}", json=body), 400)
+
+
+async def test_a_length_in_digits_of_another_kind_is_no_length(url: str):
+    async with serve(url) as served:
+        answer = await served.client.post("/Users", json=user(), headers=[(b"Content-Length", "²".encode("latin-1"))])
+    assert answer.status_code == 201
