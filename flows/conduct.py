@@ -43,7 +43,6 @@ async def conducted(
                 flow_run_id=None if flow_run_id is None else str(flow_run_id),
                 whole=full,
             ) as shop:
-                observer.begin(shop.sync.name)
                 await end_crashed(shop)
                 try:
                     ending = await run(shop)

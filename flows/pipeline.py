@@ -31,7 +31,6 @@ from tasks.load import load
 from tasks.loading import Loader
 from tasks.memory import last_good_source, own_groups, owned_groups, remembered
 from tasks.person import decide_person
-from tasks.pictures import pictures
 from tasks.plans import scope_of_plan, stored_plan
 from tasks.readings import keep_reading, last_reading
 from tasks.report import RunSoFar, report
@@ -244,6 +243,8 @@ async def _decide(shop: Workshop, so_far: RunSoFar) -> Plan:
     plan = await diff(source, selection, target, present, policy, shop.names, last_good)
     try:
         if shop.sync.pictures is not None:
+            from tasks.pictures import pictures  # noqa: PLC0415 -- Pillow, which most syncs do without
+
             plan = await pictures(shop, plan, source, target)
     except ConfigurationError as error:
         raise placed(error, shop.path) from None

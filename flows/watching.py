@@ -16,31 +16,28 @@ from reconcile.plan import Plan
 
 __all__ = ["FlowObserver"]
 
-_FIRST_AFTER_SECONDS = 5.0
+_FIRST_AFTER_SECONDS = 10.0
 """A shorter load needs no bar."""
 _EVERY_SECONDS = 2.0
-_EVERY_PERCENT = 10.0
+_EVERY_PERCENT = 25.0
 """Each update is an event, which takes some 7 kB of Prefect's database until it is forgotten (measured with 3.8.8)."""
 
 
 class FlowObserver:
-    """Fulfils `tasks.observer.Observer`. The bar moves ten times at most, and not twice in two seconds.
+    """Fulfils `tasks.observer.Observer`. The bar moves four times at most, and not twice in two seconds.
 
-    The bar is made with the first of them; a run that sends nothing, or is done with it in five seconds, has none.
+    The bar is made with the first of them; a run that sends nothing, or is done with it in ten seconds, has none. It
+    has no key, under which Prefect would keep and tell of it once more; the page of the flow run shows it.
     """
 
     def __init__(self) -> None:
         self._logger = get_run_logger()
         self._artifact: UUID | None = None
-        self._sync = ""
         self._share: float | None = None
         self._last = 0.0
         self._told = 0.0
         self._kind = ""
         self._pending: asyncio.Task[None] | None = None
-
-    def begin(self, sync: str) -> None:
-        self._sync = sync
 
     async def end(self) -> None:
         """Wait for the update that is on its way, and send the last one."""
@@ -79,7 +76,7 @@ class FlowObserver:
         share = min(self._share or 0.0, 100.0)
         try:
             if self._artifact is None:
-                made = await acreate_progress_artifact(share, key=f"{self._sync}-progress", description="load")
+                made = await acreate_progress_artifact(share, description="load")
                 self._artifact = made
             else:
                 await aupdate_progress_artifact(self._artifact, progress=share)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ledger.audit import Audit
 from ledger.copying import copy
@@ -22,10 +23,12 @@ from ledger.readings import Readings
 from ledger.results import Results
 from ledger.retention import Retention
 from ledger.runs import Runs
-from ledger.scim.store import Scim
 from ledger.snapshots import Snapshots
 from ledger.tokens import Tokens
 from ledger.watermarks import Watermarks
+
+if TYPE_CHECKING:
+    from ledger.scim.store import Scim
 
 __all__ = ["Ledger"]
 
@@ -58,9 +61,15 @@ class Ledger:
         self.snapshots = Snapshots(database)
         self.pictures = Pictures(database)
         self.watermarks = Watermarks(database)
-        self.scim = Scim(database)
         self.tokens = Tokens(database)
         self.audit = Audit(database)
+
+    @cached_property
+    def scim(self) -> Scim:
+        """What was pushed. Imported where it is asked for: most runs read another source."""
+        from ledger.scim.store import Scim  # noqa: PLC0415
+
+        return Scim(self._database)
 
     def copy_to(self, other: Ledger) -> dict[str, int]:
         """Copy everything into an empty ledger, but who holds which target now; returns rows by table.

@@ -22,7 +22,6 @@ from tasks.crashes import settle_doubts
 from tasks.decide import scope_of
 from tasks.extract import extract_source, extract_target
 from tasks.memory import owned_groups, remembered_of
-from tasks.pictures import pictures
 from tasks.readings import last_reading
 from tasks.report import RunSoFar
 from tasks.snapshots import last_source
@@ -65,6 +64,8 @@ async def decide_person(shop: Workshop, so_far: RunSoFar, name: str) -> Plan:
     plan = plan_person(person, target, present, shop.sync.policy, shop.names)
     try:
         if shop.sync.pictures is not None:
+            from tasks.pictures import pictures  # noqa: PLC0415 -- Pillow, which most syncs do without
+
             plan = await pictures(shop, plan, alone, target)
     except ConfigurationError as error:
         raise placed(error, shop.path) from None

@@ -43,9 +43,9 @@ def test_a_run_ends_completed_and_leaves_a_summary_with_a_link_and_the_changes(
 
 
 def test_a_load_that_takes_its_time_moves_a_bar(server: PrefectServer, host: FlowHost, stage: Stage) -> None:
-    stage.bitbucket.faults.slow(0.6, method="WRITE", times=None)
+    stage.bitbucket.faults.slow(1.0, method="WRITE", times=None)
     flow_run_id = host.sync(stage).id
-    (bar,) = [one for key, one in server.artifacts(flow_run_id).items() if key == "staff-progress"]
+    (bar,) = [one for one in server.artifacts(flow_run_id).values() if one["type"] == "progress"]
     assert bar["data"] == 100.0
 
 
