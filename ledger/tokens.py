@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from sqlalchemy import RowMapping, text
 from directory.errors import ConfigurationError, UnknownRecord
 from ledger.database import Database
 from ledger.instant import micros, moment, now
+from ledger.secret import digest, is_secret_of
 
 __all__ = ["SCOPES", "Scope", "Token", "Tokens"]
 
@@ -27,8 +26,6 @@ _PREFIX = "usersync"
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 _ID_LENGTH = 8
 _SECRET_BYTES = 32
-_NOBODY = hashlib.sha256(b"").hexdigest()
-"""Compared with where no row is found, so that an unknown id takes as long as a wrong secret."""
 _USED_EVERY = timedelta(minutes=1)
 
 _ADD = text(
@@ -78,7 +75,7 @@ class Tokens:
             "id": token_id,
             "name": name.strip(),
             "scopes": " ".join(scope for scope in SCOPES if scope in scopes),
-            "digest": _digest(whole),
+            "digest": digest(whole),
             "created_at": micros(at),
             "expires_at": None if expires_at is None else micros(expires_at),
         }
@@ -94,7 +91,7 @@ class Tokens:
         token_id = rest.partition("_")[0] if prefix == _PREFIX else ""
         with self._database.read() as connection:
             row = connection.execute(_GET, {"id": token_id}).mappings().one_or_none()
-        same = hmac.compare_digest(_digest(whole), _NOBODY if row is None else str(row["digest"]))
+        same = is_secret_of(whole, None if row is None else str(row["digest"]))
         if row is None or not same:
             return None
         token = _token(row)
@@ -129,11 +126,6 @@ class Tokens:
         with self._database.write() as connection:
             connection.execute(_REVOKE, {"id": found[0].id, "at": micros(at)})
             return _token(connection.execute(_GET, {"id": found[0].id}).mappings().one())
-
-
-def _digest(whole: str) -> str:
-    # A secret of 256 random bits needs no slow hash: there is nothing to guess.
-    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _token(row: RowMapping) -> Token:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -18,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, text
 from directory.errors import ConfigurationError, UnknownRecord
 from ledger.database import Database
 from ledger.instant import micros, moment, now
+from ledger.secret import digest, is_secret_of
 
 __all__ = ["Authentic", "Connector", "Connectors", "Networks", "NewToken", "Token"]
 
@@ -27,7 +26,6 @@ _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """No underscore: Okta takes no base URL that has one."""
 _ADDRESS: Final = re.compile(r"https?://[^\s/?#\"\\]+(?:/[^\s?#\"\\]*)?")
 _TOKEN: Final = re.compile(r"scim_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-_NO_DIGEST: Final = hashlib.sha256(b"").hexdigest()
 _LAST_USE_EVERY: Final = 60_000_000
 """Microseconds."""
 
@@ -210,7 +208,7 @@ class Connectors:
                 {
                     "id": token_id,
                     "connector_id": found.id,
-                    "digest": _digest(secret),
+                    "digest": digest(secret),
                     "created_at": micros(now()),
                     "expires_at": None if expires_at is None else micros(expires_at),
                 },
@@ -258,7 +256,7 @@ def authenticate(connection: Connection, slug: str, presented: str) -> Authentic
     shape = _TOKEN.fullmatch(presented)
     wanted = {"id": shape.group(1) if shape else "", "slug": slug}
     row = connection.execute(_TOKEN_OF_SLUG, wanted).mappings().first()
-    same = hmac.compare_digest(_digest(presented), _NO_DIGEST if row is None else str(row["digest"]))
+    same = is_secret_of(presented, None if row is None else str(row["digest"]))
     if row is None or not same:
         return None
     token = _token(row)
@@ -266,10 +264,6 @@ def authenticate(connection: Connection, slug: str, presented: str) -> Authentic
         return None
     connector = {"id": row["connector_id"], "created_at": row["connector_created_at"], "revoked_at": None}
     return Authentic(_connector({**row, **connector}), token)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _written(allowed: Networks) -> str | None:

@@ -20,6 +20,7 @@ from directory.errors import UsersyncError
 from ledger.opening import Ledger
 from ledger.tokens import Token
 from service.access.addresses import neighbourhood
+from service.access.bearer import bearer
 from service.access.rate import Buckets
 from service.access.refusals import API, Refusal, refusal, refused, status_of
 from service.access.sessions import Sessions
@@ -30,7 +31,6 @@ __all__ = ["SIGN_IN", "Gate"]
 SIGN_IN = "/login"
 _OPEN = frozenset({SIGN_IN, "/health", "/style.css", "/favicon.ico", f"{API}openapi.json"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_BEARER = "bearer "
 _LONGEST_WHAT = 500
 _NOTHING = "nothing was done"
 
@@ -94,10 +94,8 @@ class Gate:
             await self._written_down(scope, receive, send, visit)
 
     async def _program(self, headers: Headers, visit: Visit) -> Token | None:
-        given = headers.get("authorization", "")
-        found = None
-        if given[: len(_BEARER)].lower() == _BEARER:
-            found = await run_sync(self._ledger.tokens.known, given[len(_BEARER) :].strip())
+        given = bearer(headers.get("authorization"))
+        found = None if given is None else await run_sync(self._ledger.tokens.known, given)
         if found is None:
             self._failures.take(neighbourhood(visit.client))
         return found

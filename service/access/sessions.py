@@ -6,13 +6,14 @@ and the token behind it is looked up at each request, so revoking a token ends i
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from ledger.secret import digest
 
 __all__ = ["Session", "Sessions", "same_origin", "same_text"]
 
@@ -50,14 +51,14 @@ class Sessions:
     def begin(self, token_id: str) -> str:
         """Returns the cookie's value."""
         value = secrets.token_urlsafe(32)
-        self._kept[_digest(value)] = Session(token_id, secrets.token_urlsafe(32), self._clock(), self._clock())
+        self._kept[digest(value)] = Session(token_id, secrets.token_urlsafe(32), self._clock(), self._clock())
         while len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)
         return value
 
     def find(self, value: str) -> Session | None:
         """The session of a cookie, unless it was idle or lasted for too long."""
-        key = _digest(value)
+        key = digest(value)
         session = self._kept.get(key)
         if session is None:
             return None
@@ -69,7 +70,7 @@ class Sessions:
         return session
 
     def end(self, value: str) -> None:
-        self._kept.pop(_digest(value), None)
+        self._kept.pop(digest(value), None)
 
 
 def same_text(given: str, expected: str) -> bool:
@@ -88,7 +89,3 @@ def same_origin(headers: Mapping[str, str]) -> bool:
         return site == "same-origin"
     origin = headers.get("origin")
     return origin is not None and origin.partition("://")[2] == headers.get("host")
-
-
-def _digest(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

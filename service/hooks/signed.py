@@ -16,6 +16,7 @@ from joserfc.jws import extract_compact
 from connectors.http.client import HttpClient, Timeouts
 from connectors.http.retry import RetryPolicy
 from directory.errors import Fatal, UsersyncError
+from service.access.bearer import bearer
 from service.hooks.contract import Call, NotAuthentic, one_header
 
 __all__ = ["Expected", "Keys", "claims_of"]
@@ -25,7 +26,8 @@ _LEEWAY = 120.0
 _KEPT_SECONDS = 6 * 3600.0
 _AGAIN_SECONDS = 30.0
 """Whoever names a key that is not known makes us look once in this time, and not more often."""
-_BEARER = "bearer "
+_LONGEST = 16_384
+"""Characters of a token, which is a whole JWT."""
 
 
 class Expected(NamedTuple):
@@ -97,10 +99,9 @@ async def claims_of(call: Call, keys: Keys, expected: Expected) -> Mapping[str, 
 
     Raises NotAuthentic, and UsersyncError where the keys cannot be had.
     """
-    given = one_header(call, "authorization")
-    if given[: len(_BEARER)].lower() != _BEARER:
+    token = bearer(one_header(call, "authorization"), longest=_LONGEST)
+    if token is None:
         raise NotAuthentic("there is no bearer token")
-    token = given[len(_BEARER) :].strip()
     key_id = _key_id(token)
     key = await keys.get(expected.keys_url, key_id)
     if key is None:

@@ -18,8 +18,9 @@ from scim2_server.service import is_json_media_type
 from directory.errors import UsersyncError
 from ledger.opening import Ledger
 from ledger.scim.connectors import Authentic, Connector
+from service.access.bearer import bearer
 from service.scim.answers import Answer, Refused, answer_of_failure
-from service.scim.doors import Doors, bearer
+from service.scim.doors import Doors
 from service.scim.limits import has_controls, parsed, read_body
 from service.scim.mending import mended_body, mended_query
 from service.scim.origins import Origins

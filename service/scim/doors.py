@@ -14,12 +14,11 @@ from service.access.rate import Buckets, Rate
 from service.scim.answers import Refused
 from service.scim.settings import Limits
 
-__all__ = ["Doors", "bearer"]
+__all__ = ["Doors"]
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="SCIM"'}
 _REMEMBERED: Final = 10_000
 """Tokens that are not looked up again for a moment; of more, the oldest are forgotten."""
-_LONGEST_TOKEN: Final = 256
 _NOTED_EVERY: Final = 60.0
 
 
@@ -83,10 +82,3 @@ def _refuse_after(wait: float, what: str) -> None:
 def _fingerprint(slug: str, presented: str) -> bytes:
     """What is remembered instead of the token: looking it up tells nobody by its time how near a guess is."""
     return hashlib.sha256(f"{slug} {presented}".encode()).digest()
-
-
-def bearer(header: str | None) -> str | None:
-    """The token of an Authorization header."""
-    scheme, _, token = (header or "").partition(" ")
-    token = token.strip()
-    return token if scheme.lower() == "bearer" and 0 < len(token) <= _LONGEST_TOKEN and token.isascii() else None
