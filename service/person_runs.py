@@ -144,6 +144,7 @@ class PersonRuns:
             for kept in several:
                 await kept.closing.aclose()
         self._kept.clear()
+        await asyncio.get_running_loop().shutdown_default_executor()
 
 
 def _version(path: Path) -> _Version:

@@ -60,7 +60,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         plenty = Rate(per_second=10_000, burst=100_000)
         quick = (sys.executable, "-c", "raise SystemExit('no run is started by these tests')")
         service = ServiceSettings(place, folder / "syncs", quick, rate=plenty, failures=plenty)
-        with served(make_app(service)) as where:
+        with served(make_app(service), lifespan=True) as where:
             yield where, token, ending.plan.id
 
 

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 import ledger as ledgers
+from sandbox.okta import SSWS_TOKEN
 from tests.e2e.served_office import ServedOffice, served_office
-from tests.e2e.stage import Stage, staged
+from tests.e2e.stage import PASSWORD, Stage, staged
 from tests.flow.server import ROOT, PrefectServer, environment_of, process, wait_for
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,9 @@ GIVEN = {"by": "Grace", "comment": "agreed with HR"}
 
 @pytest.fixture(scope="module")
 def worker(server: PrefectServer) -> Iterator[None]:
-    """Makes its pool when it starts. What a run needs of its stage is in the deployment of that."""
-    environment = server.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1"}
+    """Makes its pool when it starts. It has the secrets: what a deployment holds, Prefect keeps for all to read."""
+    secrets = {"OKTA_TOKEN": SSWS_TOKEN, "BITBUCKET_PASSWORD": PASSWORD}
+    environment = server.environment | {"PREFECT_WORKER_QUERY_SECONDS": "1", **secrets}
     command = [str(Path(sys.executable).with_name("prefect")), "worker", "start", "--pool", POOL, "--type", "process"]
     with process(command, server.home.with_name("served-worker.log"), environment):
         wait_for(lambda: server.http.get(f"/work_pools/{POOL}").is_success or None, "the pool of the worker")
@@ -45,7 +47,11 @@ def deploy(server: PrefectServer, stage: Stage) -> None:
         pull_steps=[{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
         job_variables={
             "command": f"{sys.executable} -m prefect.engine",
-            "env": {"PYTHONPATH": str(ROOT), "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", **environment_of(stage)},
+            "env": {
+                "PYTHONPATH": str(ROOT),
+                "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+                "USERSYNC_LEDGER": stage.ledger_url,
+            },
         },
     )
 
