@@ -34,7 +34,7 @@ class FlowObserver:
         self._logger = get_run_logger()
         self._artifact: UUID | None = None
         self._share: float | None = None
-        self._last = 0.0
+        self._not_before = 0.0
         self._told = 0.0
         self._kind = ""
         self._pending: asyncio.Task[None] | None = None
@@ -63,13 +63,13 @@ class FlowObserver:
         self._share = 100.0 * settled / max(total, 1)
         if kind != self._kind:
             if not self._kind:
-                self._last = time.monotonic() + _FIRST_AFTER_SECONDS - _EVERY_SECONDS
+                self._not_before = time.monotonic() + _FIRST_AFTER_SECONDS
             self._kind = kind
             self._logger.info("%s", kind_title(kind))
         moved = self._share - self._told >= _EVERY_PERCENT
-        due = moved and time.monotonic() - self._last >= _EVERY_SECONDS
+        due = moved and time.monotonic() >= self._not_before
         if due and (self._pending is None or self._pending.done()):
-            self._last, self._told = time.monotonic(), self._share
+            self._not_before, self._told = time.monotonic() + _EVERY_SECONDS, self._share
             self._pending = asyncio.get_running_loop().create_task(self._update())
 
     async def _update(self) -> None:
